@@ -1,0 +1,1 @@
+"""The toolchain beside the runtime: makes the tables and weights that edgeavatar ships."""

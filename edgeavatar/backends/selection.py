@@ -1,0 +1,256 @@
+"""Which backend opens which file, and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, get_args
+
+import numpy as np
+
+from edgeavatar.backends.base import (
+    BackendChoice,
+    BackendName,
+    DeviceChoice,
+    DeviceName,
+    Session,
+    usable_cores,
+)
+from edgeavatar.backends.cache import cache_key, read_entry, write_entry
+from edgeavatar.errors import BackendError, ModelNotFound, UsageError
+
+READERS: Final[Mapping[str, tuple[BackendName, ...]]] = {
+    ".tflite": ("openvino",),
+    ".xml": ("openvino",),
+    ".ort": ("onnxruntime",),
+    ".onnx": ("onnxruntime", "openvino"),
+}
+"""Which backends read which files; the first one needs no reason to be taken."""
+
+_MEASURE_S: Final = 0.25
+_CLEARLY_FASTER: Final = 0.9
+
+
+def open_session(
+    path: Path,
+    *,
+    backend: BackendChoice = "auto",
+    device: DeviceChoice = "auto",
+    threads: int | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Session:
+    """Open a model and check that it runs where it was asked to run.
+
+    A second opening with the same settings is served from the cache of compiled models where the
+    backend gains from one.
+
+    Parameters
+    ----------
+    path
+        ``.tflite`` and ``.xml`` (OpenVINO), ``.ort`` (onnxruntime) or ``.onnx`` (both).
+    backend
+        ``"auto"`` takes the only backend that reads the file. For ``.onnx`` files it takes
+        onnxruntime where an input's shape varies (OpenVINO compiles anew for each new shape) and
+        otherwise the one that is measured to be faster here, once for each machine and version.
+    device
+        ``"auto"`` is the CPU: the networks of this project are so small that moving frames to
+        another device costs more than it saves. Any other device is used or refused.
+    threads
+        Threads of one inference; the number of processors this process may use if ``None``.
+    input_shapes
+        Shapes to fix, by input name; needed where a model leaves dimensions open that the caller
+        knows.
+    outputs
+        Values inside an ONNX graph that become outputs behind those the graph declares.
+
+    Raises
+    ------
+    ModelNotFound
+        There is no such file.
+    IntegrityError
+        The file is damaged.
+    BackendError
+        The backend is missing, cannot read or run the model, lacks the device, or uses another
+        one than asked for.
+    UsageError
+        An unknown backend or device, or ``threads`` below 1.
+    """
+    _check_options(backend, device, threads)
+    if not path.is_file():
+        msg = f"expected a model file at {path}, found none; run `edgeavatar models install`"
+        raise ModelNotFound(msg)
+    readers = READERS.get(path.suffix)
+    if readers is None:
+        msg = f"{path.name}: expected a file {', '.join(READERS)}, found {path.suffix or 'no type'}"
+        raise BackendError(msg)
+    opener = _Opener(path, threads or usable_cores(), input_shapes or {}, tuple(outputs or ()))
+    if backend != "auto":
+        if backend not in readers:
+            msg = f"{path.name}: {backend} does not read {path.suffix}; use {' or '.join(readers)}"
+            raise BackendError(msg)
+        return opener.open(backend, _concrete(device), f"{backend} was asked for")
+    candidates = [name for name in readers if _has_device(name, device)]
+    if not candidates:
+        here = "; ".join(f"{name}: {_describe(name)}" for name in readers)
+        msg = f"{path.name}: expected the device {device}, found {here}"
+        raise BackendError(msg)
+    if len(readers) == 1:
+        reason = f"{readers[0]} is the only backend that reads {path.suffix}"
+        return opener.open(candidates[0], _concrete(device), reason)
+    if len(candidates) == 1:
+        reason = f"{candidates[0]} is the only backend here that is installed with that device"
+        return opener.open(candidates[0], _concrete(device), reason)
+    return _open_faster(opener, _concrete(device))
+
+
+def available_backends() -> dict[BackendName, str]:
+    """Backends that are installed, with their versions."""
+    return {name: _version(name) for name in get_args(BackendName) if _is_installed(name)}
+
+
+def available_devices() -> dict[BackendName, dict[DeviceName, str]]:
+    """Devices that each installed backend can use here, with the backend's own name for each."""
+    return {name: _devices(name) for name in available_backends()}
+
+
+class _Opener:
+    """What the choice of a backend does not change."""
+
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        input_shapes: Mapping[str, Sequence[int]],
+        outputs: tuple[str, ...],
+    ) -> None:
+        self.path = path
+        self.threads = threads
+        self.input_shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
+        self.outputs = outputs
+
+    def open(self, backend: BackendName, device: DeviceName, reason: str) -> Session:
+        if not _is_installed(backend):
+            msg = f"expected {backend} for {self.path.name}, found it not installed; install it"
+            raise BackendError(msg)
+        if backend == "openvino":
+            from edgeavatar.backends.openvino import open_openvino as open_one
+        else:
+            from edgeavatar.backends.onnxruntime import open_onnxruntime as open_one
+        return open_one(
+            self.path,
+            device=device,
+            threads=self.threads,
+            input_shapes=self.input_shapes,
+            outputs=self.outputs,
+            reason=reason,
+        )
+
+    def decision_key(self, device: DeviceName) -> str:
+        return cache_key(
+            self.path,
+            "choice",
+            sorted(available_backends().items()),
+            sorted(available_devices().items()),
+            device,
+            self.threads,
+            sorted(self.input_shapes.items()),
+            self.outputs,
+        )
+
+
+def _open_faster(opener: _Opener, device: DeviceName) -> Session:
+    first = opener.open("onnxruntime", device, "")
+    if not all(spec.is_static for spec in first.inputs):
+        first.reason = "onnxruntime takes inputs of varying shape without compiling anew"
+        return first
+    key = opener.decision_key(device)
+    remembered = read_entry(key)
+    if remembered is not None:
+        decision = json.loads(remembered)
+        if decision["backend"] == "onnxruntime":
+            first.reason = decision["reason"]
+            return first
+        first.close()
+        return opener.open("openvino", device, decision["reason"])
+    try:
+        second = opener.open("openvino", device, "")
+    except BackendError as error:
+        first.reason = f"OpenVINO cannot run this model ({error})"
+        chosen, other = first, None
+    else:
+        first_ms, second_ms = _milliseconds(first), _milliseconds(second)
+        openvino_wins = second_ms < _CLEARLY_FASTER * first_ms
+        chosen, other = (second, first) if openvino_wins else (first, second)
+        chosen.reason = (
+            f"measured here: openvino {second_ms:.2f} ms, onnxruntime {first_ms:.2f} ms"
+            + ("" if openvino_wins or first_ms <= second_ms else " (too close to change)")
+        )
+    if other is not None:
+        other.close()
+    write_entry(key, json.dumps({"backend": chosen.backend, "reason": chosen.reason}).encode())
+    return chosen
+
+
+def _milliseconds(session: Session) -> float:
+    feeds = {
+        spec.name: np.zeros([dim or 1 for dim in spec.shape or ()], spec.dtype)
+        for spec in session.inputs
+    }
+    session.run(feeds)
+    best = float("inf")
+    until = time.perf_counter() + _MEASURE_S
+    while True:
+        start = time.perf_counter()
+        session.run(feeds)
+        end = time.perf_counter()
+        best = min(best, end - start)
+        if end > until:
+            return best * 1000.0
+
+
+def _check_options(backend: str, device: str, threads: int | None) -> None:
+    if backend not in get_args(BackendChoice):
+        msg = f"expected a backend among {', '.join(get_args(BackendChoice))}, found {backend}"
+        raise UsageError(msg)
+    if device not in get_args(DeviceChoice):
+        msg = f"expected a device among {', '.join(get_args(DeviceChoice))}, found {device}"
+        raise UsageError(msg)
+    if threads is not None and threads < 1:
+        msg = f"expected at least 1 thread, found {threads}"
+        raise UsageError(msg)
+
+
+def _concrete(device: DeviceChoice) -> DeviceName:
+    return "cpu" if device == "auto" else device
+
+
+def _has_device(backend: BackendName, device: DeviceChoice) -> bool:
+    return _is_installed(backend) and _concrete(device) in _devices(backend)
+
+
+def _describe(backend: BackendName) -> str:
+    return ", ".join(_devices(backend)) if _is_installed(backend) else "not installed"
+
+
+def _is_installed(backend: BackendName) -> bool:
+    return importlib.util.find_spec(backend) is not None
+
+
+def _version(backend: BackendName) -> str:
+    if backend == "openvino":
+        from edgeavatar.backends.openvino import version
+    else:
+        from edgeavatar.backends.onnxruntime import version
+    return version()
+
+
+def _devices(backend: BackendName) -> dict[DeviceName, str]:
+    if backend == "openvino":
+        from edgeavatar.backends.openvino import devices
+    else:
+        from edgeavatar.backends.onnxruntime import devices
+    return devices()

@@ -1,0 +1,170 @@
+"""``edgeavatar render``: make a video of a face saying words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from edgeavatar.pipeline.job import RenderReport
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--source", "-s", type=_PATH, required=True, help="Photo or video with a face.")
+@click.option("--text", "-t", help="What to say.")
+@click.option(
+    "--text-file", type=click.Path(path_type=Path, allow_dash=True), help="What to say; - is stdin."
+)
+@click.option("--audio", "-a", type=_PATH, help="Recorded speech to follow instead of text.")
+@click.option(
+    "--output", "-o", type=_PATH, required=True, help="Video to write: .mp4, .mov, .mkv or .webm."
+)
+@click.option("--voice", help="Who says the text; see `edgeavatar voices`.")
+@click.option("--rate", type=float, default=1.0, show_default=True, help="Speaking rate, 0.5 to 2.")
+@click.option(
+    "--volume",
+    type=float,
+    metavar="LUFS",
+    help="Loudness of the sound. Default: -18 for text, audio as it is.",
+)
+@click.option(
+    "--face", metavar="WHICH", help="largest, left, right, an index from 0, or x0,y0,x1,y1."
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["loop", "freeze", "trim"]),
+    default="loop",
+    show_default=True,
+    help="When the video is shorter than the sound: play it to and fro, hold its last frame, or "
+    "cut the sound.",
+)
+@click.option("--still", is_flag=True, help="Keep the head of a photo still, its eyes open.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of a photo's head movement.")
+@click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "onnxruntime", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="What runs the models.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu", "npu", "cuda", "tensorrt"]),
+    default="auto",
+    show_default=True,
+    help="Where the models run.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads for the models.")
+@click.option("--crf", type=int, help="Quality of the encoder, less is better.")
+@click.option("--preset", help="Effort of the encoder, as veryfast or slow.")
+@click.option("--encoder", help="FFmpeg's name of the encoder, as libx264.")
+@click.option(
+    "--label",
+    default="AI-generated",
+    show_default=True,
+    help="Words laid over the lower left corner.",
+)
+@click.option("--no-label", is_flag=True, help="Leave the visible label out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+def render(
+    text_file: Path | None,
+    text: str | None,
+    volume: float | None,
+    fps: str | None,
+    label: str,
+    no_label: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make a video of a face saying words.
+
+    The face comes from a photo or a video, the words from text or from a recording. Nothing leaves
+    this machine. The result carries a visible label and container tags that say it was generated.
+
+    \b
+    Examples:
+      edgeavatar render -s face.jpg -t "Good morning." -o hello.mp4
+      edgeavatar render -s clip.mp4 --text-file speech.txt --voice af_heart -o talk.mp4
+      edgeavatar render -s clip.mp4 --audio speech.wav -o dubbed.mp4
+    """
+    from edgeavatar.cli.progress import progress_bar
+    from edgeavatar.errors import UsageError
+    from edgeavatar.pipeline import RenderJob
+    from edgeavatar.pipeline import render as run
+
+    if text is not None and text_file is not None:
+        raise UsageError("--text and --text-file both say what to say; leave one out")
+    job = RenderJob(
+        text=text if text_file is None else _read_text(text_file),
+        volume_lufs=volume,
+        fps=None if fps is None else _parse_fps(fps),
+        label=None if no_label else label,
+        **options,
+    )
+    with progress_bar(quiet=quiet or as_json) as tell:
+        report = run(job, tell)
+    if as_json:
+        import dataclasses
+        import json
+
+        click.echo(json.dumps(dataclasses.asdict(report)))
+    elif not quiet:
+        for line in _summary(report):
+            click.echo(line)
+
+
+def _read_text(path: Path) -> str:
+    """Text of a file or of stdin, as UTF-8."""
+    from edgeavatar.errors import MediaError
+
+    try:
+        data = click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise MediaError(f"expected a text file at {path}, found none to read: {reason}") from None
+    except UnicodeDecodeError as error:
+        raise MediaError(
+            f"expected {path} to be text in UTF-8, found other bytes at {error.start}; "
+            "save it as UTF-8"
+        ) from None
+
+
+def _parse_fps(value: str) -> Fraction:
+    """Frame rate from ``30``, ``29.97`` or ``30000/1001``."""
+    from fractions import Fraction
+
+    from edgeavatar.errors import UsageError
+
+    try:
+        rate = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"expected a frame rate as 25 or 30000/1001, found {value!r}") from None
+    # Broadcast rates are written short and are meant exactly.
+    for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
+        if abs(rate - exact) < Fraction(1, 200):
+            return exact
+    return rate
+
+
+def _summary(report: RenderReport) -> list[str]:
+    lines = [
+        f"{report.output}: {report.duration_s:.1f} s, {report.width}x{report.height} at "
+        f"{report.fps:.5g} fps, made in {sum(report.seconds.values()):.1f} s"
+    ]
+    if report.frames_without_face:
+        lines.append(
+            f"no face to be trusted in {report.frames_without_face} of {report.frames} frames: "
+            "those are the source's own"
+        )
+    lines += [f"note: {warning}" for warning in report.warnings]
+    return lines

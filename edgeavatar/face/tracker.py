@@ -1,0 +1,205 @@
+"""One face, from frame to frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from edgeavatar.backends import BackendChoice, DeviceChoice
+from edgeavatar.face.choice import check_choice, select_face
+from edgeavatar.face.detector import FaceDetector
+from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
+from edgeavatar.face.mesh import BlendshapeModel, MeshModel, MeshReading
+from edgeavatar.face.region import Region, region_of_box, region_of_landmarks
+from edgeavatar.types import FaceBox, FaceObservation
+
+if TYPE_CHECKING:
+    from edgeavatar.types import ByteArray
+
+MIN_PRESENCE: Final = 0.5
+"""Presence below which a face counts as lost (MediaPipe face landmarker default)."""
+_REFINEMENTS: Final = 2
+_SEARCH_SIDE: Final = 2.0
+_FULL_SEARCH_EVERY: Final = 10
+_FORGET_AFTER: Final = 25
+_MAX_JUMP: Final = 1.0
+
+
+class FaceTracker:
+    """Follows one face through a video, or reads the face of a photo.
+
+    The first frame with a face decides which face is followed. A face that is lost is looked for
+    near its last place first; another face of the picture does not take over before 25 frames have
+    passed without it.
+
+    Parameters
+    ----------
+    models
+        Paths by the keys ``detector``, ``mesh``, ``blendshapes`` and ``geometry``; those of the
+        installed model ``face`` by default.
+    choice
+        Which face, see :func:`edgeavatar.face.select_face`.
+    min_presence
+        Presence from 0 to 1 below which a face counts as lost.
+    backend, device, threads
+        See :func:`edgeavatar.backends.open_session`.
+
+    Raises
+    ------
+    ModelNotFound
+        The face model is not installed.
+    UsageError
+        The choice has an unknown form.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Path] | None = None,
+        *,
+        choice: str | None = None,
+        min_presence: float = MIN_PRESENCE,
+        backend: BackendChoice = "auto",
+        device: DeviceChoice = "auto",
+        threads: int | None = None,
+    ) -> None:
+        check_choice(choice)
+        if models is None:
+            from edgeavatar import zoo
+
+            models = zoo.resolve("face")
+        self.choice = choice
+        self.min_presence = min_presence
+        self.canonical = read_canonical_mesh(models["geometry"])
+        self.detector = FaceDetector(
+            models["detector"], backend=backend, device=device, threads=threads
+        )
+        self.mesh = MeshModel(models["mesh"], backend=backend, device=device, threads=threads)
+        self.blendshapes = BlendshapeModel(
+            models["blendshapes"], backend=backend, device=device, threads=threads
+        )
+        self._region: Region | None = None
+        self._frames_lost = 0
+
+    def track(self, bgr: ByteArray) -> FaceObservation | None:
+        """Read the face in the next frame.
+
+        Parameters
+        ----------
+        bgr
+            ``(H, W, 3)`` uint8.
+
+        Returns
+        -------
+        FaceObservation or None
+            ``None`` where the face is not seen.
+
+        Raises
+        ------
+        AmbiguousFaceError
+            The first frame with faces shows several of comparable size and no choice was made.
+        """
+        reading = None
+        if self._region is not None and self._frames_lost == 0:
+            reading = self._read(bgr, self._region)
+        if reading is None:
+            reading = self._search(bgr)
+        if reading is None:
+            self._frames_lost += 1
+            return None
+        self._frames_lost = 0
+        self._region = region_of_landmarks(reading.landmarks)
+        return self._observe(reading)
+
+    def find(self, bgr: ByteArray) -> list[FaceBox]:
+        """Find all faces of a picture, each confirmed by the mesh.
+
+        Parameters
+        ----------
+        bgr
+            ``(H, W, 3)`` uint8.
+
+        Returns
+        -------
+        list[FaceBox]
+            Best score first.
+        """
+        return [
+            box
+            for box in self.detector.detect(bgr)
+            if self._read(bgr, region_of_box(box)) is not None
+        ]
+
+    def reset(self) -> None:
+        """Forget the face, as at a cut."""
+        self._region = None
+        self._frames_lost = 0
+
+    def close(self) -> None:
+        """Free the models."""
+        for model in (self.detector, self.mesh, self.blendshapes):
+            model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _search(self, bgr: ByteArray) -> MeshReading | None:
+        if self._region is None:
+            return self._choose(bgr)
+        near = Region(self._region.centre, self._region.side * _SEARCH_SIDE, self._region.angle_rad)
+        boxes = self.detector.detect_in(bgr, near)
+        if not boxes and self._frames_lost % _FULL_SEARCH_EVERY == 0:
+            boxes = self.find(bgr)
+        best = min(boxes, key=self._distance, default=None)
+        if best is not None and self._distance(best) < _MAX_JUMP:
+            return self._settle(bgr, best)
+        if self._frames_lost >= _FORGET_AFTER:
+            return self._choose(bgr)
+        return None
+
+    def _choose(self, bgr: ByteArray) -> MeshReading | None:
+        if self._frames_lost % _FULL_SEARCH_EVERY:
+            return None
+        boxes = self.find(bgr)
+        if not boxes:
+            return None
+        box = select_face(boxes, self.choice, (bgr.shape[1], bgr.shape[0]))
+        return self._settle(bgr, box)
+
+    def _settle(self, bgr: ByteArray, box: FaceBox) -> MeshReading | None:
+        region = region_of_box(box)
+        reading = self._read(bgr, region)
+        for _ in range(_REFINEMENTS):
+            if reading is None:
+                return None
+            region = region_of_landmarks(reading.landmarks)
+            reading = self._read(bgr, region)
+        return reading
+
+    def _read(self, bgr: ByteArray, region: Region) -> MeshReading | None:
+        reading = self.mesh.read(bgr, region)
+        return reading if reading.presence >= self.min_presence else None
+
+    def _observe(self, reading: MeshReading) -> FaceObservation:
+        return FaceObservation(
+            landmarks=reading.landmarks,
+            score=reading.presence,
+            pose=solve_pose(reading.landmarks, self.canonical),
+            blendshapes=self.blendshapes.read(reading.landmarks),
+        )
+
+    def _distance(self, box: FaceBox) -> float:
+        assert self._region is not None
+        found = region_of_box(box)
+        away = math.dist(found.centre, self._region.centre) / self._region.side
+        return away + abs(math.log(found.side / self._region.side))

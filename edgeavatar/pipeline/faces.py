@@ -1,0 +1,166 @@
+"""The picture half of a render: whose face it is, and where it is in every frame."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from edgeavatar.errors import NoFaceError
+from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.render.geometry import fit_person
+from edgeavatar.render.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.types import FaceObservation, HeadPose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from edgeavatar.face import FaceTracker
+    from edgeavatar.render.basis import FaceBasis
+    from edgeavatar.render.geometry import Person
+    from edgeavatar.types import FloatArray, Frame
+
+PROBE_FRAMES = 120
+"""Frames looked at before the first is rendered, to learn the person's resting face: 4 seconds."""
+PROBE_WANTED = 24
+"""Observations that are enough for that."""
+_FLOATS = 478 * 3 + 1 + 9 + 3 + 4 + 52
+"""Of one observation: landmarks, score, rotation, translation, scale and angles, blendshapes."""
+
+
+class FaceStore:
+    """Observations by source frame, on disk: a loop meets the same frames again and again."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._known: dict[int, bool] = {}
+
+    def put(self, index: int, face: FaceObservation | None) -> None:
+        """Remember what was seen in a source frame."""
+        self._known[index] = face is not None
+        if face is None:
+            return
+        pose = face.pose
+        values = np.concatenate(
+            [
+                face.landmarks.ravel(),
+                [face.score],
+                pose.rotation.ravel(),
+                pose.translation_px,
+                [pose.scale_px, pose.yaw_deg, pose.pitch_deg, pose.roll_deg],
+                face.blendshapes,
+            ]
+        ).astype(np.float32)
+        self._file.seek(index * _FLOATS * 4)
+        self._file.write(values.tobytes())
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._known
+
+    def get(self, index: int) -> FaceObservation | None:
+        """Return what was put for a source frame."""
+        if not self._known[index]:
+            return None
+        self._file.seek(index * _FLOATS * 4)
+        v = np.frombuffer(self._file.read(_FLOATS * 4), np.float32)
+        landmarks, score, rotation, translation, numbers, weights = np.split(
+            v, np.cumsum([478 * 3, 1, 9, 3, 4])
+        )
+        pose = HeadPose(rotation.reshape(3, 3), translation, *(float(number) for number in numbers))
+        return FaceObservation(landmarks.reshape(478, 3), float(score[0]), pose, weights)
+
+    def close(self) -> None:
+        """Delete everything."""
+        self._file.close()
+
+
+class FaceTrack:
+    """The chosen face through all frames.
+
+    Parameters
+    ----------
+    tracker
+        Follows one face; already told which.
+    smooth
+        Steadies a stream of observations without delay (it may read a few frames ahead).
+    basis
+        How landmarks move with blendshape weights.
+    """
+
+    def __init__(
+        self,
+        tracker: FaceTracker,
+        smooth: Callable[
+            [Iterable[tuple[Frame, FaceObservation | None]]],
+            Iterator[tuple[Frame, FaceObservation | None]],
+        ],
+        basis: FaceBasis,
+    ) -> None:
+        self._tracker = tracker
+        self._smooth = smooth
+        self._basis = basis
+        self._store = FaceStore()
+        self._lip_line: FloatArray | None = None
+
+    def learn(self, frames: Iterable[Frame]) -> Person:
+        """Look at the first frames and learn the person.
+
+        Raises
+        ------
+        NoFaceError
+            If no frame shows a face.
+        """
+        seen: list[FaceObservation] = []
+        lines: list[FloatArray] = []
+        looked = 0
+        for looked, frame in enumerate(frames, 1):
+            face = self._tracker.track(frame_to_bgr(frame))
+            if face is not None:
+                seen.append(face)
+                line = lip_line_offsets(frame, face)
+                if line is not None:
+                    lines.append(line)
+            if len(seen) >= PROBE_WANTED or (seen and looked >= PROBE_FRAMES):
+                break
+        if not seen:
+            raise NoFaceError(
+                f"expected a face in the source, found none in {looked} "
+                f"frame{'s' if looked != 1 else ''}; use a picture in which the face is at least "
+                "96 pixels high, from the front and well lit"
+            )
+        self._tracker.reset()
+        if lines:
+            self._lip_line = np.median(lines, axis=0).astype(np.float32)
+        return fit_person([self._with_lip_line(face) for face in seen], self._basis)
+
+    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
+        """Yield every frame with its face, or with None where there is none to be trusted."""
+        for frame, face in self._smooth(self._seen(frames)):
+            yield frame, None if face is None else self._with_lip_line(face)
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """What each model runs on, and why."""
+        models = (self._tracker.detector, self._tracker.mesh, self._tracker.blendshapes)
+        return {
+            name: f"{model.session.backend} on {model.session.device}: {model.session.reason}"
+            for name, model in zip(("detector", "mesh", "blendshapes"), models, strict=True)
+        }
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._store.close()
+
+    def _seen(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
+        for frame in frames:
+            index = frame.source_index
+            if index not in self._store:
+                self._store.put(index, self._tracker.track(frame_to_bgr(frame)))
+            yield frame, self._store.get(index)
+
+    def _with_lip_line(self, face: FaceObservation) -> FaceObservation:
+        if self._lip_line is None:
+            return face
+        return replace(face, landmarks=move_lip_line(face, self._lip_line))

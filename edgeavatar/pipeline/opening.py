@@ -1,0 +1,93 @@
+"""Opening everything a render needs, from the names and numbers of its job."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from edgeavatar.audio.decode import decode_audio, sound_duration_s
+from edgeavatar.audio.loudness import DEFAULT_LUFS, level_speech
+from edgeavatar.audio.resample import resample_stream
+from edgeavatar.audio.vad import SAMPLE_RATE as HEARING_RATE
+from edgeavatar.audio.vad import open_vad
+from edgeavatar.face import FaceTracker, canonical_mesh
+from edgeavatar.motion.coarticulation import phoneme_rows
+from edgeavatar.pipeline.faces import FaceTrack
+from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
+from edgeavatar.pipeline.words import RecordedSpeech, SpokenText, Words
+from edgeavatar.render.basis import load_basis
+from edgeavatar.render.dentition import fit_anatomy
+from edgeavatar.render.geometric import GeometricRenderer
+from edgeavatar.render.interior import InteriorModel
+from edgeavatar.speech import open_voice
+from edgeavatar.types import Frame
+from edgeavatar.video.source import open_source
+from edgeavatar.video.writer import AUDIO_RATE_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgeavatar.pipeline.job import RenderJob
+    from edgeavatar.render.geometric import MouthRenderer
+    from edgeavatar.render.geometry import Person
+
+
+@contextmanager
+def open_words(job: RenderJob) -> Iterator[Words]:
+    """Open the voice or the recording of a job."""
+    with ExitStack() as stack:
+        if job.text is not None:
+            voice = open_voice(job.voice)
+            stack.callback(voice.close)
+            chunks = voice.synthesize(job.text, rate=job.rate)
+            target = DEFAULT_LUFS if job.volume_lufs is None else job.volume_lufs
+            yield SpokenText(
+                level_speech(chunks, target),
+                phoneme_rows,
+                voice.info.sample_rate,
+                len(job.text),
+                voice.info.name,
+            )
+        else:
+            from edgeavatar.motion.acoustics import audio_rows
+            assert job.audio is not None  # RenderJob.check
+            detector = open_vad()
+            stack.callback(detector.close)
+            yield RecordedSpeech(
+                decode_audio(job.audio, AUDIO_RATE_HZ),
+                lambda chunks: resample_stream(chunks, HEARING_RATE),
+                audio_rows,
+                detector,
+                AUDIO_RATE_HZ,
+                sound_duration_s(job.audio),
+            )
+
+
+@contextmanager
+def open_picture(job: RenderJob) -> Iterator[Picture]:
+    """Open the photo or video of a job."""
+    source = open_source(job.source)
+    if isinstance(source, Frame):
+        yield PhotoPicture(source, job.fps, still=job.still)
+    else:
+        with source:
+            yield FilmedPicture(source, job.fit)
+
+
+@contextmanager
+def open_faces(job: RenderJob) -> Iterator[FaceTrack]:
+    """Open the face models of a job."""
+    with ExitStack() as stack:
+        tracker = FaceTracker(
+            choice=job.face, backend=job.backend, device=job.device, threads=job.threads
+        )
+        stack.callback(tracker.close)
+        track = FaceTrack(tracker, lambda pairs: iter(pairs), load_basis())
+        stack.callback(track.close)
+        yield track
+
+
+def open_renderer(person: Person) -> MouthRenderer:
+    """Make the renderer of one person."""
+    anatomy = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
+    return GeometricRenderer(person, canonical_mesh().triangles, InteriorModel(anatomy))

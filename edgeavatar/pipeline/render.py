@@ -1,0 +1,145 @@
+"""A face and words become a talking video: the only place where the stages meet."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import edgeavatar
+from edgeavatar.motion.idle import idle_pose
+from edgeavatar.pipeline.job import RenderJob, RenderReport
+from edgeavatar.pipeline.opening import open_faces, open_picture, open_renderer, open_words
+from edgeavatar.trust.label import container_tags, draw_label
+from edgeavatar.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from edgeavatar.pipeline.job import Stage
+    from edgeavatar.types import Frame
+
+
+def render(
+    job: RenderJob,
+    progress: Callable[[Stage, float | None, int], None] | None = None,
+) -> RenderReport:
+    """Make a talking video.
+
+    The result appears at ``job.output`` when it is complete; on any error nothing is left there
+    and what was there before is kept.
+
+    Parameters
+    ----------
+    job
+        See :class:`~edgeavatar.pipeline.job.RenderJob`.
+    progress
+        Called with the stage, the share done (None if unknown) and the number of frames written.
+
+    Raises
+    ------
+    EdgeAvatarError
+        One of its kinds, see :mod:`edgeavatar.errors`.
+    """
+    job.check()
+    tell = progress or (lambda stage, share, frames: None)
+    clock = Clock()
+    with ExitStack() as stack:
+        tell("opening", None, 0)
+        with clock.of("opening"):
+            words = stack.enter_context(open_words(job))
+            picture = stack.enter_context(open_picture(job))
+            faces = stack.enter_context(open_faces(job))
+            words.lasts_beyond(Fraction(0))  # words that cannot be said fail before work is done
+        tell("learning the face", None, 0)
+        with clock.of("learning the face"):
+            renderer = open_renderer(faces.learn(picture.probe()))
+            label = None
+            if job.label is not None:
+                label = draw_label(
+                    job.label, picture.info.width, picture.info.height, picture.info.colour
+                )
+        writer = stack.enter_context(
+            VideoWriter(
+                job.output,
+                picture.info.width,
+                picture.info.height,
+                rate=picture.info.rate,
+                time_base=picture.time_base,
+                colour=picture.info.colour,
+                sample_aspect_ratio=picture.sample_aspect_ratio,
+                audio_rate=words.sample_rate,
+                crf=job.crf,
+                preset=job.preset,
+                encoder=job.encoder,
+                metadata=container_tags(edgeavatar.__version__, job.label),
+            )
+        )
+        written = faceless = 0
+        end_s = Fraction(0)
+        with clock.of("rendering"):
+            for frame, face in faces.follow(picture.frames(words.lasts_beyond)):
+                row = words.row_at(frame.time_s)
+                if face is None:
+                    faceless += 1
+                    made = frame
+                else:
+                    idle = idle_pose(float(frame.time_s), job.seed) if picture.sways else None
+                    made = renderer.render(frame, face, row, idle)
+                for chunk in words.sound_until(frame.time_s):
+                    writer.write_audio(chunk)
+                writer.write_frame(made if label is None else label.apply(made))
+                written += 1
+                tell("rendering", _share(words.share_done, words.duration_s, frame), written)
+        tell("finishing", 1.0, written)
+        with clock.of("finishing"):
+            end_s = picture.end_s(words.duration_s)
+            for chunk in words.sound_until(end_s if job.fit == "trim" else None):
+                writer.write_audio(chunk)
+            writer.finish(end_s)
+        total = clock.total_s
+        return RenderReport(
+            output=str(job.output),
+            frames=written,
+            frames_without_face=faceless,
+            duration_s=float(end_s),
+            width=writer.width,
+            height=writer.height,
+            fps=float(picture.info.rate),
+            voice=words.voice,
+            renderer="geometric",
+            backends=faces.backends,
+            seconds=clock.seconds,
+            real_time_factor=total / float(end_s),
+            warnings=picture.warnings,
+        )
+
+
+def _share(made: float | None, made_s: Fraction, frame: Frame) -> float | None:
+    """Share of the picture that is done, from the share of the words that is made."""
+    if not made or not made_s:
+        return None
+    return min(1.0, made * float(frame.time_s / made_s))
+
+
+class Clock:
+    """Wall time of named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        """Time a block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+    @property
+    def total_s(self) -> float:
+        """Seconds since the clock was made."""
+        return time.perf_counter() - self._start

@@ -1,0 +1,292 @@
+"""The geometric renderer: the person's own pixels, moved, over a modelled mouth interior.
+
+No weights are involved. Lips, jaw and cheeks are the source's own pixels at the source's own
+sharpness, pulled by a mesh; only where the lips part is something painted that the source does not
+show. It is the baseline that every other renderer is measured against, and their fallback.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from edgeavatar.kernels.blend import blend_frame
+from edgeavatar.kernels.colour import bgr_to_planes, planes_to_bgr
+from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
+from edgeavatar.render.geometry import (
+    INNER_CORNERS,
+    LOWER_INNER_LIP,
+    UPPER_INNER_LIP,
+    Person,
+    blink_displacement,
+    face_height_px,
+    head_displacement,
+    mouth_displacement,
+    sway_pose,
+)
+from edgeavatar.render.interior import InteriorModel, light_from_skin
+from edgeavatar.render.lipline import closedness
+from edgeavatar.render.mesh import (
+    FACE_OVAL,
+    HEAD_REACH,
+    HEAD_RIGID,
+    MOUTH_REACH,
+    RING_SCALES,
+    WarpMesh,
+    fade,
+    ring_points,
+)
+from edgeavatar.types import MOTION_NAMES, Frame
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from edgeavatar.types import ByteArray, FaceObservation, FloatArray, HeadPose, IdlePose
+
+FIELD_NODES = 160
+"""Nodes of the displacement field along one face height: 1 to 4 px apart in common videos."""
+BORDER_FADE = 0.05
+"""Band along the picture's border, in face heights, in which movement fades: what lies beyond the
+border is not known."""
+RIM_SOFTNESS = 0.006
+"""Width, in face heights, over which the interior fades in inside the lips' rim."""
+
+CHEEKS = (50, 280)
+"""Landmarks in the middle of the right and left cheek."""
+JAW_OPEN = MOTION_NAMES.index("jawOpen")
+TONGUE_OUT = MOTION_NAMES.index("tongueOut")
+TONGUE_UP = MOTION_NAMES.index("tongueUp")
+
+
+class MouthRenderer(Protocol):
+    """Anything that gives a frame a new mouth."""
+
+    def render(
+        self, frame: Frame, face: FaceObservation, row: FloatArray, idle: IdlePose | None
+    ) -> Frame:
+        """Return the frame with the mouth of ``row`` (and the head of ``idle``)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a frame was changed: left, top, right, bottom (exclusive), even luma pixels."""
+
+    box: tuple[int, int, int, int]
+
+
+class GeometricRenderer:
+    """Warps one person's frames and fills the opened mouth.
+
+    Parameters
+    ----------
+    person
+        From :func:`~edgeavatar.render.geometry.fit_person`.
+    face_triangles
+        ``(898, 3)`` int32, the canonical face mesh.
+    interior
+        The modelled teeth, gums and tongue.
+    """
+
+    def __init__(
+        self, person: Person, face_triangles: npt.NDArray[np.int32], interior: InteriorModel
+    ) -> None:
+        self._person = person
+        self._mesh = WarpMesh.build(face_triangles)
+        self._interior = interior
+        self._mouth_fade = fade(MOUTH_REACH)[:, None, None]
+        self._head_fade = fade(HEAD_REACH, HEAD_RIGID)[:, None, None]
+
+    def render(
+        self, frame: Frame, face: FaceObservation, row: FloatArray, idle: IdlePose | None
+    ) -> Frame:
+        """Give a frame the mouth of ``row`` and the head of ``idle``.
+
+        Parameters
+        ----------
+        frame
+            Left unchanged; pixels outside the moved region are the same bits in the result.
+        face
+            The face in this frame, in its pixels.
+        row
+            ``(26,)`` float32, order of :data:`~edgeavatar.types.MOTION_NAMES`.
+        idle
+            Head sway and blink of a still picture; None for filmed heads.
+        """
+        mouth = mouth_displacement(face, self._person, row)
+        rings = ring_points(face.landmarks)
+        moved = mouth
+        ring_moved = self._mouth_fade * mouth[list(FACE_OVAL)][None]
+        pose = face.pose
+        if idle is not None:
+            pose = sway_pose(face, idle)
+            moved = mouth + blink_displacement(face, idle)
+            moved += head_displacement(face.landmarks, face.pose, pose)
+            head = head_displacement(rings, face.pose, pose).reshape(len(RING_SCALES), -1, 2)
+            ring_moved = ring_moved + self._head_fade * head
+        points = np.concatenate([face.landmarks[:, :2], rings[:, :2]])
+        offsets = np.concatenate([moved, ring_moved.reshape(-1, 2)])
+        if not np.abs(offsets).max() > 1.0 / 64.0:
+            return frame
+        region = _moving_region(points, offsets, frame)
+        if region is None:
+            return frame
+        targets = points + offsets
+        warped = self._warp(frame, points, targets, region, face_height_px(face))
+        return self._fill_mouth(warped, frame, face, pose, targets, row)
+
+    def _warp(
+        self, frame: Frame, points: FloatArray, targets: FloatArray, region: Region, height: float
+    ) -> Frame:
+        x0, y0, x1, y1 = region.box
+        step = max(1.0, height / FIELD_NODES)
+        shape = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
+        field = rasterise_field(
+            targets, points - targets, self._mesh.triangles, (x0, y0), step, shape
+        )
+        _fade_at_border(field, (x0, y0), step, frame, BORDER_FADE * height)
+        y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()
+        warp_plane(frame.y, field, (x0, y0), step, region.box, subsampled=False, out=y)
+        box = (x0 // 2, y0 // 2, min(x1 // 2, u.shape[1]), min(y1 // 2, u.shape[0]))
+        warp_plane(frame.u, field, (x0, y0), step, box, subsampled=True, out=u)
+        warp_plane(frame.v, field, (x0, y0), step, box, subsampled=True, out=v)
+        return Frame(frame.index, frame.time_s, y, u, v, frame.colour, frame.source_index)
+
+    def _fill_mouth(
+        self,
+        warped: Frame,
+        source: Frame,
+        face: FaceObservation,
+        pose: HeadPose,
+        targets: FloatArray,
+        row: FloatArray,
+    ) -> Frame:
+        softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
+        rim = lip_rim(targets)
+        box = _even_box(rim, warped)
+        if box is None:
+            return warped
+        x0, y0, x1, y1 = box
+        alpha = polygon_alpha(rim, box, softness)
+        if not alpha.any():
+            return warped
+        picture = self._interior.render(
+            pose=pose,
+            jaw_open=float(row[JAW_OPEN]),
+            tongue_up=float(row[TONGUE_UP]),
+            tongue_out=float(row[TONGUE_OUT]),
+            region_xyxy=(float(x0), float(y0), float(x1), float(y1)),
+            size=(x1 - x0, y1 - y0),
+            light=light_from_skin(skin_bgr(source, face)),
+            lip_polygon=rim,
+        )
+        filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
+        apart = 1.0 - closedness(face)
+        if apart <= 0:
+            return filled
+        # What the source shows between its own lips is the person's own teeth: they stay with the
+        # skull while the lips move over them.
+        own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose)
+        own_alpha = alpha * polygon_alpha(own_rim, box, 2.0 * softness) * np.float32(apart)
+        return blend_frame(filled, _shifted_planes(source, face, pose, box), own_alpha, x0, y0)
+
+
+def _head_shift(face: FaceObservation, pose: HeadPose) -> FloatArray:
+    """How far a head that took another pose carried the teeth, ``(2,)`` pixels."""
+    corners = face.landmarks[list(INNER_CORNERS)]
+    return np.asarray(head_displacement(corners, face.pose, pose).mean(0), np.float32)
+
+
+def _shifted_planes(
+    source: Frame, face: FaceObservation, pose: HeadPose, box: tuple[int, int, int, int]
+) -> tuple[ByteArray, ByteArray, ByteArray]:
+    """The source's pixels of a box, carried along with the head: ``y, u, v`` planes."""
+    x0, y0, x1, y1 = box
+    field = np.broadcast_to(-_head_shift(face, pose), (3, 3, 2)).astype(np.float32)
+    step = float(max(x1 - x0, y1 - y0))
+    planes = []
+    for plane, half in ((source.y, 1), (source.u, 2), (source.v, 2)):
+        part = (x0 // half, y0 // half, x1 // half, y1 // half)
+        out = np.empty_like(plane)
+        warp_plane(plane, field, (x0, y0), step, part, subsampled=half == 2, out=out)
+        planes.append(np.ascontiguousarray(out[part[1] : part[3], part[0] : part[2]]))
+    return planes[0], planes[1], planes[2]
+
+
+def _even_box(curve: FloatArray, frame: Frame) -> tuple[int, int, int, int] | None:
+    """Even pixel box around a curve, clipped to the picture; None if nothing is left."""
+    x0, y0 = (max(0, math.floor(v) - 2) & ~1 for v in curve.min(0))
+    right, bottom = (math.ceil(v) + 3 for v in curve.max(0))
+    x1 = min(frame.width & ~1, right + (right & 1))
+    y1 = min(frame.height & ~1, bottom + (bottom & 1))
+    return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
+
+
+def lip_rim(targets: FloatArray, steps: int = 4) -> FloatArray:
+    """Inner rim of the lips as a smooth closed curve.
+
+    Parameters
+    ----------
+    targets
+        ``(n, 2)`` float32 pixels, landmarks first.
+    steps
+        Points between two landmarks (Catmull-Rom).
+
+    Returns
+    -------
+    FloatArray
+        ``(20 * steps, 2)`` float32.
+    """
+    order = (INNER_CORNERS[0], *UPPER_INNER_LIP, INNER_CORNERS[1], *reversed(LOWER_INNER_LIP))
+    p = targets[list(order)]
+    before, after, beyond = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
+    t = (np.arange(steps, dtype=np.float32) / steps)[None, :, None]
+    a, b, c, d = (q[:, None, :] for q in (before, p, after, beyond))
+    curve = 0.5 * (
+        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+    )
+    return np.ascontiguousarray(curve.reshape(-1, 2), np.float32)
+
+
+def skin_bgr(frame: Frame, face: FaceObservation) -> FloatArray:
+    """Mean colour of the cheeks, ``(3,)`` float32 in 0 to 255.
+
+    Small squares on both cheeks beside the nose: skin in nearly every portrait, beards included.
+    """
+    half = max(2, round(0.02 * face_height_px(face)))
+    colours = []
+    for index in CHEEKS:
+        x, y = (round(float(c)) for c in face.landmarks[index, :2])
+        box = (max(0, x - half), max(0, y - half), x + half, y + half)
+        box = (*box[:2], min(frame.width, box[2]), min(frame.height, box[3]))
+        if box[2] > box[0] and box[3] > box[1]:
+            colours.append(planes_to_bgr(frame, *box).reshape(-1, 3).mean(0))
+    if not colours:
+        return np.array([110.0, 130.0, 170.0], np.float32)
+    return np.mean(colours, axis=0).astype(np.float32)
+
+
+def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Region | None:
+    """Even box around everything that moves, clipped to the picture; None if nothing is inside."""
+    moving = np.abs(offsets).max(1) > 1.0 / 64.0
+    both = np.concatenate([points[moving], points[moving] + offsets[moving]])
+    # A vertex moves the triangles around it too: the margin covers the longest edge of the mesh.
+    margin = 0.12 * float(np.ptp(points[:478, 1])) + 2.0
+    x0, y0 = (max(0, math.floor(v - margin)) & ~1 for v in both.min(0))
+    x1 = min(frame.width, (math.ceil(both[:, 0].max() + margin) + 1) & ~1)
+    y1 = min(frame.height, (math.ceil(both[:, 1].max() + margin) + 1) & ~1)
+    return Region((x0, y0, x1, y1)) if x1 > x0 and y1 > y0 else None
+
+
+def _fade_at_border(
+    field: FloatArray, origin: tuple[int, int], step: float, frame: Frame, band: float
+) -> None:
+    """Scale a field to zero towards the picture's border (changes ``field``)."""
+    x = origin[0] + step * np.arange(field.shape[1], dtype=np.float32)
+    y = origin[1] + step * np.arange(field.shape[0], dtype=np.float32)
+    near_x = np.minimum(x, frame.width - 1 - x) / band
+    near_y = np.minimum(y, frame.height - 1 - y) / band
+    field *= (np.clip(near_y, 0, 1)[:, None] * np.clip(near_x, 0, 1)[None, :])[..., None]

@@ -1,0 +1,283 @@
+"""A person's own face geometry, and where its landmarks go when the mouth or the head moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeavatar.types import MOTION_NAMES, HeadPose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgeavatar.render.basis import FaceBasis
+    from edgeavatar.types import FaceObservation, FloatArray, IdlePose
+
+FLIP = np.array([1.0, -1.0, -1.0], np.float32)
+"""Face-local y points up and z to the viewer; picture y points down and z away."""
+
+UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+"""Inner rim of the upper lip from the person's right to left, corners left out."""
+LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+"""Inner rim of the lower lip, opposite to :data:`UPPER_INNER_LIP`."""
+INNER_CORNERS = (78, 308)
+"""Right and left end of the inner lip line."""
+LIPS = (
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
+    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+)  # fmt: skip
+"""All landmarks of the lips, outer and inner rim."""
+
+UPPER_LIDS = ((246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398))
+LOWER_LIDS = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
+LID_FOLDS = ((247, 30, 29, 27, 28, 56, 190), (467, 260, 259, 257, 258, 286, 414))
+"""The row of landmarks above each upper lid, which follows it part of the way."""
+BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+
+MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
+PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
+
+NECK_PIVOT_CM = np.array([0.0, -9.0, -7.0], np.float32)
+"""Where a small head turn pivots, in the canonical face's space: the top of the cervical spine,
+about 7 cm behind the lips' plane at the height of the chin."""
+
+
+def unpose(landmarks_px: FloatArray, pose: HeadPose) -> FloatArray:
+    """Landmarks in the canonical face's space.
+
+    Parameters
+    ----------
+    landmarks_px
+        ``(n, 3)`` float32 pixels.
+
+    Returns
+    -------
+    FloatArray
+        ``(n, 3)`` float32 centimetres.
+    """
+    local = (landmarks_px - pose.translation_px) * (FLIP / np.float32(pose.scale_px))
+    return np.asarray(local @ pose.rotation, np.float32)
+
+
+def project(points_cm: FloatArray, pose: HeadPose) -> FloatArray:
+    """Inverse of :func:`unpose`: ``(n, 3)`` centimetres to ``(n, 3)`` pixels."""
+    turned = points_cm @ pose.rotation.T
+    return np.asarray(turned * (FLIP * np.float32(pose.scale_px)) + pose.translation_px, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What stays the same in one person's face through all frames."""
+
+    neutral_cm: FloatArray
+    """``(478, 3)`` float32: landmarks at rest in the canonical face's space."""
+    basis_cm: FloatArray
+    """``(26, 478, 3)`` float32: displacement per unit of each of :data:`MOTION_NAMES`."""
+    unmix: FloatArray
+    """``(26, 3 * len(LIPS))`` float32: least-squares weights from lip displacements."""
+
+    @property
+    def mouth_width_cm(self) -> float:
+        """Distance of the mouth's corners at rest."""
+        span = self.neutral_cm[61] - self.neutral_cm[291]
+        return float(np.linalg.norm(span))
+
+    @property
+    def lip_line_cm(self) -> float:
+        """Height of the lip line at rest in the canonical face's space."""
+        rims = self.neutral_cm[[*UPPER_INNER_LIP, *LOWER_INNER_LIP], 1]
+        return float(rims.mean())
+
+
+def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Person:
+    """Learn a person's resting face from some frames.
+
+    The resting mouth is the median over the third of the frames whose lips are closest, since
+    people who talk or smile in the source close their lips between words.
+
+    Parameters
+    ----------
+    observations
+        At least one.
+    basis
+        See :class:`~edgeavatar.render.basis.FaceBasis`.
+    """
+    faces = np.stack([unpose(o.landmarks, o.pose) for o in observations])
+    gaps = faces[:, UPPER_INNER_LIP, 1].mean(1) - faces[:, LOWER_INNER_LIP, 1].mean(1)
+    calm = np.argsort(gaps)[: max(1, math.ceil(len(faces) / 3))]
+    neutral = np.median(faces[calm], axis=0).astype(np.float32)
+    table = basis.select(MOTION_NAMES)
+    matrix = table[:, LIPS].reshape(len(MOTION_NAMES), -1).T.astype(np.float64)
+    ridge = 0.3 * np.eye(matrix.shape[1])
+    unmix = np.linalg.solve(matrix.T @ matrix + ridge, matrix.T).astype(np.float32)
+    return Person(neutral, table, unmix)
+
+
+def smoothstep(low: float, high: float, value: float) -> float:
+    """Hermite step from 0 at ``low`` to 1 at ``high``."""
+    t = min(max((value - low) / (high - low), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def mouth_strength(face: FaceObservation) -> float:
+    """How far the mouth may be moved in this frame, 0 to 1.
+
+    The landmarks of the far half of a face turned past about 45 degrees are guesses, and so are
+    those of a face that the model is not sure of: the source is left as it is there.
+    """
+    turn = 1.0 - smoothstep(35.0, 50.0, abs(face.pose.yaw_deg))
+    nod = 1.0 - smoothstep(28.0, 42.0, abs(face.pose.pitch_deg))
+    return turn * nod * smoothstep(0.4, 0.7, face.score)
+
+
+def source_speech(face: FaceObservation, person: Person) -> FloatArray:
+    """Mouth weights that the source itself shows in this frame.
+
+    Returns
+    -------
+    FloatArray
+        ``(26,)`` float32; all zero when the lips are within noise of their rest, so that a still
+        source is left still.
+    """
+    moved = unpose(face.landmarks, face.pose) - person.neutral_cm
+    weights = person.unmix @ moved[list(LIPS)].ravel()
+    shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
+    size_cm = float(np.sqrt((shown**2).sum(-1).mean()))
+    return np.asarray(weights * smoothstep(0.06, 0.16, size_cm), np.float32)
+
+
+def lip_closure(row: FloatArray) -> float:
+    """How firmly a row asks the lips to be shut, 0 to 1: the pressing that /p b m/ bring along."""
+    return smoothstep(0.02, 0.2, 0.5 * float(row[PRESS[0]] + row[PRESS[1]]))
+
+
+def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -> FloatArray:
+    """Move lips, jaw and cheeks of one frame to a row of mouth weights.
+
+    Weights are relative to the person's rest, which may be an open smile; where the row presses the
+    lips together, they are closed whatever that rest is.
+
+    Parameters
+    ----------
+    row
+        ``(26,)`` float32, order of :data:`~edgeavatar.types.MOTION_NAMES`.
+
+    Returns
+    -------
+    FloatArray
+        ``(478, 2)`` float32 pixels. Lips meet but never cross.
+    """
+    strength = np.float32(mouth_strength(face))
+    weights = (row - source_speech(face, person)) * strength
+    closure = lip_closure(row) * float(strength)
+    if not np.abs(weights).max() > 1e-4:
+        return np.zeros((478, 2), np.float32)
+    moved = _turned(np.tensordot(weights, person.basis_cm, 1), face.pose)
+    if closure > 0:
+        gap_cm = float(np.maximum(_lip_gaps(face, moved), 0).mean()) / face.pose.scale_px
+        shut = person.basis_cm[MOUTH_CLOSE]
+        per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
+        moved += _turned(shut * np.float32(closure * gap_cm / per_unit), face.pose)
+    _let_lips_meet(face, moved, closure)
+    return moved
+
+
+def _turned(offset_cm: FloatArray, pose: HeadPose) -> FloatArray:
+    """Displacements in the canonical face's space, ``(n, 3)``, as pixels ``(n, 2)``."""
+    turned = offset_cm @ pose.rotation.T * (FLIP * np.float32(pose.scale_px))
+    return np.asarray(turned[:, :2], np.float32)
+
+
+def down_axis(pose: HeadPose) -> FloatArray:
+    """Unit vector in the picture from the forehead to the chin, ``(2,)``."""
+    down = -(pose.rotation[:, 1] * FLIP)[:2]
+    return np.asarray(down / max(float(np.hypot(*down)), 1e-6), np.float32)
+
+
+def _lip_gaps(face: FaceObservation, moved: FloatArray) -> FloatArray:
+    """Signed distance in pixels between the moved rims at nine places, ``(9,)``."""
+    where = face.landmarks[:, :2] + moved
+    apart = where[list(LOWER_INNER_LIP)] - where[list(UPPER_INNER_LIP)]
+    return np.asarray(apart @ down_axis(face.pose), np.float32)
+
+
+def _let_lips_meet(face: FaceObservation, moved: FloatArray, closure: float) -> None:
+    """Stop lips from crossing, and bring them together by ``closure`` (changes ``moved``)."""
+    gap = _lip_gaps(face, moved)
+    wanted = np.maximum(gap, 0.0) * np.float32(1.0 - closure)
+    shift = 0.5 * (gap - wanted)[:, None] * down_axis(face.pose)[None, :]
+    moved[list(UPPER_INNER_LIP)] += shift
+    moved[list(LOWER_INNER_LIP)] -= shift
+
+
+def sway_pose(face: FaceObservation, idle: IdlePose) -> HeadPose:
+    """Pose of the head after it turned by ``idle`` about the top of the neck."""
+    pose = face.pose
+    turn = _rotation(idle.yaw_deg, idle.pitch_deg, idle.roll_deg)
+    rotation = (pose.rotation @ turn).astype(np.float32)
+    kept_cm = pose.rotation @ (NECK_PIVOT_CM - turn @ NECK_PIVOT_CM)
+    shift = np.array([idle.shift_x, idle.shift_y, 0.0], np.float32) * face_height_px(face)
+    translation = pose.translation_px + np.float32(pose.scale_px) * kept_cm * FLIP + shift
+    return HeadPose(
+        rotation=rotation,
+        translation_px=translation.astype(np.float32),
+        scale_px=pose.scale_px,
+        yaw_deg=pose.yaw_deg + idle.yaw_deg,
+        pitch_deg=pose.pitch_deg + idle.pitch_deg,
+        roll_deg=pose.roll_deg + idle.roll_deg,
+    )
+
+
+def _rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> FloatArray:
+    """Turn in the canonical face's space with the signs of :class:`HeadPose`, ``(3, 3)``."""
+    yaw, pitch, roll = (math.radians(a) for a in (yaw_deg, -pitch_deg, -roll_deg))
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
+
+
+def head_displacement(points_px: FloatArray, pose: HeadPose, swayed: HeadPose) -> FloatArray:
+    """Displacement of points fixed to a head that went from one pose to another.
+
+    Parameters
+    ----------
+    points_px
+        ``(n, 3)`` float32.
+
+    Returns
+    -------
+    FloatArray
+        ``(n, 2)`` float32 pixels.
+    """
+    return np.asarray(project(unpose(points_px, pose), swayed)[:, :2] - points_px[:, :2])
+
+
+def blink_displacement(face: FaceObservation, idle: IdlePose) -> FloatArray:
+    """Displacement of the landmarks that shuts the lids and lifts the brows.
+
+    The upper lid travels nearly all the way (Evinger et al. 1991: the lower lid moves by a
+    millimetre and mostly towards the nose).
+    """
+    moved = np.zeros((478, 2), np.float32)
+    where = face.landmarks[:, :2]
+    if idle.blink > 0:
+        for upper, lower, fold in zip(UPPER_LIDS, LOWER_LIDS, LID_FOLDS, strict=True):
+            opening = where[list(lower)] - where[list(upper)]
+            moved[list(upper)] += np.float32(0.92 * idle.blink) * opening
+            moved[list(lower)] -= np.float32(0.08 * idle.blink) * opening
+            moved[list(fold)] += np.float32(0.45 * idle.blink) * opening
+    if idle.brow_up > 0:
+        up = (face.pose.rotation[:, 1] * FLIP)[:2] * np.float32(face.pose.scale_px)
+        moved[list(BROWS)] += np.float32(0.35 * idle.brow_up) * up
+    return moved
+
+
+def face_height_px(face: FaceObservation) -> float:
+    """Distance from the top of the forehead to the chin."""
+    return float(np.linalg.norm(face.landmarks[10, :2] - face.landmarks[152, :2]))

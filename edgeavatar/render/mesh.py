@@ -1,0 +1,86 @@
+"""The mesh that carries a warp: the face's triangles and rings of skin, hair and neck around it.
+
+The rings let a displacement fade to zero away from the face, so that the picture needs no seam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from edgeavatar.types import FloatArray
+
+FACE_OVAL = (
+    10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377,
+    400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
+)  # fmt: skip
+"""Border of the canonical mesh, counter-clockwise as seen in the picture, from the forehead."""
+
+RING_SCALES = (1.07, 1.15, 1.25, 1.38, 1.55, 1.8, 2.15, 2.6)
+"""Radii of the rings about the centre of the oval, in radii of the oval."""
+MOUTH_REACH = 1.5
+"""Ring radius at which the jaw's movement has died away: skin of the throat stretches so far."""
+HEAD_RIGID = 1.5
+"""Ring radius up to which hair and ears follow the head."""
+HEAD_REACH = 2.6
+"""Ring radius at which a head's movement has died away."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarpMesh:
+    """Triangles over landmarks and rings."""
+
+    triangles: npt.NDArray[np.int32]
+    """``(m, 3)``; vertices 0 to 477 are landmarks, then the rings from the inside out."""
+
+    @staticmethod
+    def build(face_triangles: npt.NDArray[np.int32]) -> WarpMesh:
+        """Append the rings' triangles to those of the face.
+
+        Parameters
+        ----------
+        face_triangles
+            ``(898, 3)`` int32, canonical face mesh.
+        """
+        count = len(FACE_OVAL)
+        loops = [np.array(FACE_OVAL, np.int32)]
+        for k in range(len(RING_SCALES)):
+            loops.append(np.arange(478 + k * count, 478 + (k + 1) * count, dtype=np.int32))
+        strips = []
+        for inner, outer in pairwise(loops):
+            a, b = inner, np.roll(inner, -1)
+            c, d = outer, np.roll(outer, -1)
+            strips += [np.stack([a, b, c], 1), np.stack([b, d, c], 1)]
+        # Rings first: where a strip folds under the moving chin, the face's own triangles win.
+        return WarpMesh(np.concatenate([*strips[::-1], face_triangles]).astype(np.int32))
+
+
+def ring_points(landmarks: FloatArray) -> FloatArray:
+    """Positions of the rings' vertices around a face.
+
+    Parameters
+    ----------
+    landmarks
+        ``(478, 3)`` float32 pixels.
+
+    Returns
+    -------
+    FloatArray
+        ``(8 * 36, 3)`` float32 pixels; depth is that of the oval (the side of the head).
+    """
+    oval = landmarks[list(FACE_OVAL)]
+    centre = oval.mean(0)
+    rings = [centre + (oval - centre) * np.array([k, k, 1.0], np.float32) for k in RING_SCALES]
+    return np.concatenate(rings).astype(np.float32)
+
+
+def fade(reach: float, rigid: float = 1.0) -> FloatArray:
+    """Share of the oval's displacement at each ring, ``(8,)``: 1 at ``rigid``, 0 at ``reach``."""
+    t = np.clip((np.array(RING_SCALES) - rigid) / (reach - rigid), 0.0, 1.0)
+    return np.asarray(1.0 - t * t * (3.0 - 2.0 * t), np.float32)

@@ -1,0 +1,235 @@
+"""The voices that exist, and how to open one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from edgeavatar import zoo
+from edgeavatar.errors import SpeechError
+from edgeavatar.speech.base import Voice, VoiceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edgeavatar.backends import BackendChoice, DeviceChoice, Session
+
+DEFAULT_VOICE = "hibari"
+"""Winner of the comparison in ``docs/voices.md``."""
+
+_KOKORO_PREFIX = "voice:"
+_LANGUAGE_OF = {
+    "a": ("en-US", "American English"),
+    "b": ("en-GB", "British English"),
+    "e": ("es-ES", "Spanish"),
+    "f": ("fr-FR", "French"),
+    "h": ("hi-IN", "Hindi"),
+    "i": ("it-IT", "Italian"),
+    "j": ("ja-JP", "Japanese"),
+    "p": ("pt-BR", "Brazilian Portuguese"),
+    "z": ("zh-CN", "Mandarin Chinese"),
+}
+_NO_PHONEMES = {
+    "ja-JP": "Japanese, which needs a grapheme-to-phoneme library that is not part of edgeavatar",
+    "zh-CN": "Mandarin, which needs a grapheme-to-phoneme library that is not part of edgeavatar",
+}
+_ALIASES = {"joe": "en_US-joe", "default": DEFAULT_VOICE}
+_SCRIPT_LANGUAGES = {"DEVANAGARI": "hi-IN"}
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> dict[str, VoiceInfo]:
+    manifest = zoo.load_manifest()
+    hibari, kokoro, joe = (
+        manifest.model(name) for name in ("voice-hibari", "voice-kokoro", "voice-joe")
+    )
+    voices = [
+        VoiceInfo(
+            name="hibari",
+            engine="hibari",
+            languages=("en-US",),
+            gender="female",
+            description="American English, small and fast",
+            sample_rate=24000,
+            model=hibari.name,
+            licence=hibari.licence_weights,
+            commercial_use=hibari.commercial_use,
+        )
+    ]
+    names = [k.removeprefix(_KOKORO_PREFIX) for k in kokoro.files if k.startswith(_KOKORO_PREFIX)]
+    for name in sorted(names):
+        language, called = _LANGUAGE_OF[name[0]]
+        needs = _NO_PHONEMES.get(language, "")
+        voices.append(
+            VoiceInfo(
+                name=name,
+                engine="kokoro",
+                languages=(language,),
+                gender="female" if name[1] == "f" else "male",
+                description=called,
+                sample_rate=24000,
+                model=kokoro.name,
+                licence=kokoro.licence_weights,
+                commercial_use=kokoro.commercial_use,
+                unavailable=needs,
+            )
+        )
+    voices.append(
+        VoiceInfo(
+            name="en_US-joe",
+            engine="piper",
+            languages=("en-US",),
+            gender="male",
+            description="American English, through piper-tts (GPL-3.0)",
+            sample_rate=22050,
+            model=joe.name,
+            licence=joe.licence_weights,
+            commercial_use=joe.commercial_use,
+        )
+    )
+    return {voice.name: voice for voice in voices}
+
+
+def list_voices() -> list[VoiceInfo]:
+    """List every voice the manifest knows, installed or not, the default one first.
+
+    Returns
+    -------
+    list of VoiceInfo
+    """
+    voices = list(_catalogue().values())
+    return sorted(voices, key=lambda v: v.name != DEFAULT_VOICE)
+
+
+def is_installed(info: VoiceInfo) -> bool:
+    """Tell whether a voice's model is in the store.
+
+    Parameters
+    ----------
+    info : VoiceInfo
+        From :func:`list_voices`.
+
+    Returns
+    -------
+    bool
+    """
+    return zoo.is_installed(zoo.load_manifest().model(info.model))
+
+
+def find_voice(name: str | None = None) -> VoiceInfo:
+    """Find a voice by name.
+
+    Parameters
+    ----------
+    name : str, optional
+        As in :func:`list_voices`; the default voice if none.
+
+    Returns
+    -------
+    VoiceInfo
+
+    Raises
+    ------
+    SpeechError
+        There is no such voice (the message lists close names), or it cannot speak here.
+    """
+    catalogue = _catalogue()
+    wanted = _ALIASES.get(name or DEFAULT_VOICE, name or DEFAULT_VOICE)
+    info = catalogue.get(wanted)
+    if info is None:
+        short = {key.split("_", 1)[-1].lower(): key for key in catalogue}
+        close = difflib.get_close_matches(wanted, catalogue, n=3, cutoff=0.5)
+        close += [
+            short[k] for k in difflib.get_close_matches(wanted.lower(), short, n=3, cutoff=0.6)
+        ]
+        found = ", ".join(dict.fromkeys(close)) or f"{DEFAULT_VOICE} (default)"
+        raise SpeechError(
+            f"expected a known voice, found {wanted!r}; did you mean {found}? "
+            "edgeavatar voices lists all"
+        )
+    if info.unavailable:
+        raise SpeechError(
+            f"voice {info.name!r} speaks {info.unavailable}; choose a voice of another language "
+            "(edgeavatar voices)"
+        )
+    return info
+
+
+def open_voice(
+    name: str | None = None,
+    *,
+    backend: BackendChoice = "auto",
+    device: DeviceChoice = "auto",
+    threads: int | None = None,
+) -> Voice:
+    """Open a voice.
+
+    Parameters
+    ----------
+    name : str, optional
+        As in :func:`list_voices`; the default voice if none.
+    backend, device, threads
+        As for :func:`edgeavatar.backends.open_session`.
+
+    Returns
+    -------
+    Voice
+
+    Raises
+    ------
+    SpeechError
+        There is no such voice, or it cannot speak here.
+    ModelNotFound
+        Its model is not installed; the message names the command that installs it.
+    """
+    info = find_voice(name)
+    files = zoo.resolve(info.model)
+
+    def session(durations: str) -> Session:
+        return _open(
+            files["acoustic"],
+            backend=backend,
+            device=device,
+            threads=threads,
+            outputs=[durations],
+        )
+
+    if info.engine == "hibari":
+        from edgeavatar.speech import hibari
+
+        vocabulary = json.loads(files["vocab"].read_text(encoding="utf-8"))
+        return hibari.HibariVoice(info, session(hibari.DURATIONS), vocabulary, _advice)
+    if info.engine == "kokoro":
+        from edgeavatar.speech import kokoro
+
+        vocabulary = json.loads(files["vocab"].read_text(encoding="utf-8"))
+        style = files[_KOKORO_PREFIX + info.name]
+        return kokoro.KokoroVoice(info, session(kokoro.DURATIONS), style, vocabulary, _advice)
+    from edgeavatar.speech import piper
+
+    return piper.PiperVoice(info, session(piper.DURATIONS), files["config"], _advice)
+
+
+def _open(
+    path: Path,
+    *,
+    backend: BackendChoice,
+    device: DeviceChoice,
+    threads: int | None,
+    outputs: Sequence[str],
+) -> Session:
+    from edgeavatar.backends import open_session
+
+    return open_session(path, backend=backend, device=device, threads=threads, outputs=outputs)
+
+
+def _advice(script: str) -> str:
+    """Say which voice reads a script."""
+    language = _SCRIPT_LANGUAGES.get(script)
+    names = [v.name for v in list_voices() if v.languages[0] == language and not v.unavailable]
+    if names:
+        return f"use --voice {names[0]}"
+    return "no voice here reads them; give the text in another script"
