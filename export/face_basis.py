@@ -101,7 +101,7 @@ def similarity(source: Floats, target: Floats) -> tuple[float, Floats]:
 
 
 def mirrored(names: list[str], table: Floats, vertices: Floats) -> Floats:
-    """The table as seen in a mirror: left for right, landmark for landmark."""
+    """Mirror the table: left for right, landmark for landmark."""
     swap = np.array([((vertices - p * [-1, 1, 1]) ** 2).sum(1).argmin() for p in vertices])
     out = np.zeros_like(table)
     for row, name in enumerate(names):

@@ -100,7 +100,7 @@ def _arkit_name(name: str) -> str:
 
 
 def project(vertices: Floats, size: int, scale_px: float, yaw_rad: float = 0.0) -> Floats:
-    """Orthographic projection, ``(n, 3)``: pixels of a square picture and depth (less is nearer)."""
+    """Project onto a square picture, ``(n, 3)``: pixels and depth, less is nearer."""
     turn = np.array(
         [
             [math.cos(yaw_rad), 0.0, math.sin(yaw_rad)],

@@ -265,7 +265,8 @@ def _planes(frame: Any) -> FloatArray:
     if raw.dtype.kind == "i":
         scale = np.float32(2.0 ** (8 * raw.dtype.itemsize - 1))
         return raw.astype(np.float32) / scale
-    return raw.astype(np.float32, copy=False)
+    plain: FloatArray = raw.astype(np.float32, copy=False)
+    return plain
 
 
 def _mono(planes: FloatArray, frame: Any) -> FloatArray:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("edgeavatar.cli.render:render", "Make a video of a face saying words."),
     "speak": ("edgeavatar.cli.speak:speak", "Turn text into speech with exact timings."),
-    "voices": ("edgeavatar.cli.voices:voices", "List the voices."),
+    "voices": (
+        "edgeavatar.cli.voices:voices",
+        "List the voices: language, licence, speed here, and how to install.",
+    ),
     "portrait": ("edgeavatar.cli.portrait:portrait", "Paint a person who does not exist."),
     "models": ("edgeavatar.cli.models:models", "Install, list and verify models."),
     "doctor": ("edgeavatar.cli.doctor:doctor", "Tell whether this machine is ready."),

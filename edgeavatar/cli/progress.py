@@ -26,7 +26,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, float | None, int], 
         Show nothing.
     """
     if quiet:
-        yield lambda stage, share, frames: None
+        yield lambda *_: None
     elif sys.stderr.isatty():
         with _bar() as tell:
             yield tell

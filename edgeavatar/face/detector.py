@@ -92,9 +92,10 @@ class FaceDetector:
             Faces in pixels of the picture, best score first.
         """
         height, width = bgr.shape[:2]
-        smallest = max(_SMALLEST_FACE_PX, _SMALLEST_FACE * min(height, width)) if min_face_px is None else min_face_px
+        if min_face_px is None:
+            min_face_px = max(_SMALLEST_FACE_PX, _SMALLEST_FACE * min(height, width))
         found: list[FaceBox] = []
-        for region in tiles(width, height, smallest):
+        for region in tiles(width, height, min_face_px):
             found += self.detect_in(bgr, region, whole_only=region.side < max(width, height))
         return _join_tiles(found)
 

@@ -18,7 +18,7 @@ _INNER_LIP_PAIRS: Final = ((13, 14), (82, 87), (312, 317))
 
 
 def lip_landmark_indices() -> npt.NDArray[np.intp]:
-    """Indices of the 80 landmarks of the lips, ascending."""
+    """Give the indices of the 80 landmarks of the lips, ascending."""
     return np.array(LIPS, dtype=np.intp)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgeavatar.backends import BackendChoice, DeviceChoice, Session, open_session
 from edgeavatar.errors import IntegrityError
 from edgeavatar.face.region import Region, crop
-from edgeavatar.face.topology import BLENDSHAPE_LANDMARKS, LANDMARK_COUNT
+from edgeavatar.face.topology import BLENDSHAPE_LANDMARKS, LANDMARK_COUNT, NOSE_TIP
 from edgeavatar.types import BLENDSHAPE_NAMES
 
 if TYPE_CHECKING:
@@ -120,20 +120,26 @@ class BlendshapeModel:
         _expect(self.session, self._output, len(BLENDSHAPE_NAMES))
         self._chosen = np.array(BLENDSHAPE_LANDMARKS)
 
-    def read(self, landmarks: FloatArray) -> FloatArray:
+    def read(self, landmarks: FloatArray, *, roll_deg: float = 0.0) -> FloatArray:
         """Measure the expression.
 
         Parameters
         ----------
         landmarks
             ``(478, 3)`` float32 in pixels.
+        roll_deg
+            How far the head leans clockwise. The network was made for heads that are about upright
+            (a lean of 30 degrees moves weights by up to 0.08), so the points are turned back.
 
         Returns
         -------
         numpy.ndarray
             ``(52,)`` float32 in [0, 1], order of :data:`edgeavatar.types.BLENDSHAPE_NAMES`.
         """
-        points = landmarks[self._chosen, :2].astype(np.float32)
+        roll = math.radians(roll_deg)
+        upright = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
+        points = landmarks[self._chosen, :2] - landmarks[NOSE_TIP, :2]
+        points = (points @ upright).astype(np.float32)
         answer = self.session.run({self._input: points[None]})[self._output]
         return np.clip(answer.reshape(-1), 0.0, 1.0).astype(np.float32)
 

@@ -13,7 +13,7 @@ from edgeavatar.face.choice import check_choice, select_face
 from edgeavatar.face.detector import FaceDetector
 from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
 from edgeavatar.face.mesh import BlendshapeModel, MeshModel, MeshReading
-from edgeavatar.face.region import Region, region_of_box, region_of_landmarks
+from edgeavatar.face.region import Region, follow, region_of_box, region_of_pose
 from edgeavatar.types import FaceBox, FaceObservation
 
 if TYPE_CHECKING:
@@ -22,10 +22,20 @@ if TYPE_CHECKING:
 MIN_PRESENCE: Final = 0.5
 """Presence below which a face counts as lost (MediaPipe face landmarker default)."""
 _REFINEMENTS: Final = 2
+"""Mesh passes after the first on a newly found face; the detector's box is off by a few percent."""
 _SEARCH_SIDE: Final = 2.0
+"""Side of the search around the last place, over the side of the lost region."""
 _FULL_SEARCH_EVERY: Final = 10
+"""Tiles cost about 50 single passes, so a picture without a large face is tiled only so often."""
 _FORGET_AFTER: Final = 25
-_MAX_JUMP: Final = 1.0
+_BOX_SIDE: Final = 0.9
+"""Side of the region of a detected box over that of the mesh on the same face: mean of 22 faces."""
+_REACH: Final = 0.25
+_REACH_GROWTH: Final = 0.02
+_MAX_REACH: Final = 0.5
+"""How far from its last place a face counts as the same one: distance over the region's side plus
+the logarithm of the change in size, growing with the frames it was lost. The middles of two faces
+side by side are half a side apart or more."""
 
 
 class FaceTracker:
@@ -109,9 +119,12 @@ class FaceTracker:
         if reading is None:
             self._frames_lost += 1
             return None
+        observation = self._observe(reading)
+        fitting = region_of_pose(observation.pose, self.canonical)
+        kept = self._region is not None and self._frames_lost == 0
+        self._region = follow(self._region, fitting) if kept and self._region else fitting
         self._frames_lost = 0
-        self._region = region_of_landmarks(reading.landmarks)
-        return self._observe(reading)
+        return observation
 
     def find(self, bgr: ByteArray) -> list[FaceBox]:
         """Find all faces of a picture, each confirmed by the mesh.
@@ -154,27 +167,28 @@ class FaceTracker:
         self.close()
 
     def _search(self, bgr: ByteArray) -> MeshReading | None:
-        if self._region is None:
+        if self._region is None or self._frames_lost >= _FORGET_AFTER:
             return self._choose(bgr)
         near = Region(self._region.centre, self._region.side * _SEARCH_SIDE, self._region.angle_rad)
         boxes = self.detector.detect_in(bgr, near)
+        if not boxes:
+            boxes = self.detector.detect_large(bgr)
         if not boxes and self._frames_lost % _FULL_SEARCH_EVERY == 0:
             boxes = self.find(bgr)
-        best = min(boxes, key=self._distance, default=None)
-        if best is not None and self._distance(best) < _MAX_JUMP:
-            return self._settle(bgr, best)
-        if self._frames_lost >= _FORGET_AFTER:
-            return self._choose(bgr)
-        return None
+        nearest = min(boxes, key=self._distance, default=None)
+        reach = min(_REACH + _REACH_GROWTH * self._frames_lost, _MAX_REACH)
+        if nearest is None or self._distance(nearest) > reach:
+            return None
+        return self._settle(bgr, nearest)
 
     def _choose(self, bgr: ByteArray) -> MeshReading | None:
-        if self._frames_lost % _FULL_SEARCH_EVERY:
+        if self._frames_lost % _FULL_SEARCH_EVERY and not self.detector.detect_large(bgr):
             return None
         boxes = self.find(bgr)
         if not boxes:
             return None
-        box = select_face(boxes, self.choice, (bgr.shape[1], bgr.shape[0]))
-        return self._settle(bgr, box)
+        self.reset()
+        return self._settle(bgr, select_face(boxes, self.choice, (bgr.shape[1], bgr.shape[0])))
 
     def _settle(self, bgr: ByteArray, box: FaceBox) -> MeshReading | None:
         region = region_of_box(box)
@@ -182,7 +196,7 @@ class FaceTracker:
         for _ in range(_REFINEMENTS):
             if reading is None:
                 return None
-            region = region_of_landmarks(reading.landmarks)
+            region = region_of_pose(solve_pose(reading.landmarks, self.canonical), self.canonical)
             reading = self._read(bgr, region)
         return reading
 
@@ -191,15 +205,16 @@ class FaceTracker:
         return reading if reading.presence >= self.min_presence else None
 
     def _observe(self, reading: MeshReading) -> FaceObservation:
+        pose = solve_pose(reading.landmarks, self.canonical)
         return FaceObservation(
             landmarks=reading.landmarks,
             score=reading.presence,
-            pose=solve_pose(reading.landmarks, self.canonical),
-            blendshapes=self.blendshapes.read(reading.landmarks),
+            pose=pose,
+            blendshapes=self.blendshapes.read(reading.landmarks, roll_deg=pose.roll_deg),
         )
 
     def _distance(self, box: FaceBox) -> float:
         assert self._region is not None
         found = region_of_box(box)
         away = math.dist(found.centre, self._region.centre) / self._region.side
-        return away + abs(math.log(found.side / self._region.side))
+        return away + abs(math.log(found.side / (_BOX_SIDE * self._region.side)))

@@ -149,7 +149,6 @@ def _continue(
     except urllib.error.HTTPError as error:
         if error.code == 416 and size:
             # The server has no more than is here, so what is here is not of this file.
-            error.close()
             part.unlink(missing_ok=True)
             return
         raise

@@ -106,7 +106,13 @@ class Transport:
         request = urllib.request.Request(without_credentials(url), headers=dict(headers or {}))
         request.add_header("User-Agent", "edgeavatar")
         request.add_header("Accept-Encoding", "identity")
-        with self._opener.open(request, timeout=self._timeout_s) as answer:
+        try:
+            answer = self._opener.open(request, timeout=self._timeout_s)
+        except urllib.error.HTTPError as error:
+            # It holds the connection.
+            error.close()
+            raise
+        with answer:
             names = {name.lower(): value for name, value in answer.headers.items()}
             yield Response(answer.url, answer.status, names, answer)
 

@@ -116,7 +116,7 @@ def shade_cavity(
     places: Floats,
     rim: Floats,
     rim_x: tuple[float, float],
-    lip: tuple[float, float, float, float],
+    lip: tuple[float, float, float, float, float],
     sky: float,
     backdrop: Floats,
     out: Floats,
@@ -154,8 +154,9 @@ def shade_cavity(
     rim_x
         First and last x (cm) of ``rim``.
     lip
-        ``(z, curve, upper, lower)``: the plane of the lips at x is ``z - curve * x²``; ``upper``
-        and ``lower`` (cm) are how far the edges that shade stand before it.
+        ``(z, curve, upper, lower, side)``: the plane of the lips at x is ``z - curve * x²``; the
+        others (cm) are how far the lips that shade stand before it, above, below and at the
+        corners.
     sky
         The ``k`` above: how much more light comes from above.
     backdrop
@@ -221,6 +222,7 @@ def _shade_cavity(
     width = out.shape[1]
     steps = rim.shape[0]
     per_cm = np.float32(steps - 1) / (rim_last - rim_first)
+    middle = np.float32(0.5) * (rim_first + rim_last)
     seen = np.empty(8, dtype=np.int32)
     for y in range(out.shape[0]):
         for x in range(max(spans[y, 0], 0), min(spans[y, 1], width)):
@@ -259,14 +261,17 @@ def _shade_cavity(
                 place_x = wa * places[a, 0] + wb * places[b, 0] + wc * places[c, 0]
                 place_y = wa * places[a, 1] + wb * places[b, 1] + wc * places[c, 1]
                 place_z = wa * places[a, 2] + wb * places[b, 2] + wc * places[c, 2]
-                step = (place_x - rim_first) * per_cm
+                behind = max(lip[0] - lip[1] * place_x * place_x - place_z, np.float32(0))
+                # Deep inside, no one column of the opening lights a point but all of it does.
+                deep = behind * np.float32(0.6)
+                towards = middle + (place_x - middle) / (np.float32(1) + deep * deep)
+                step = (towards - rim_first) * per_cm
                 step = min(max(step, np.float32(0)), np.float32(steps - 1) - np.float32(1e-3))
                 whole = int(step)
                 part = step - np.float32(whole)
                 upper = rim[whole, 0] + part * (rim[whole + 1, 0] - rim[whole, 0])
                 lower = rim[whole, 1] + part * (rim[whole + 1, 1] - rim[whole, 1])
-                behind = max(lip[0] - lip[1] * place_x * place_x - place_z, np.float32(0))
-                side = behind + lip[3]
+                side = behind + lip[4]
                 light = _open_share(
                     lower - place_y, behind + lip[3], upper - place_y, behind + lip[2], sky
                 ) * _open_share(rim_first - place_x, side, rim_last - place_x, side, np.float32(0))

@@ -1,0 +1,1 @@
+"""Mouth motion from phoneme times and from sound, and the idle motion of a head."""

@@ -1,10 +1,11 @@
 """How far a row of weights parts the lips.
 
-The rig is linear, so the gap between the inner lips is a weighted sum. The coefficients were read
-off ICT-FaceKit (MIT, © 2020 USC Institute for Creative Technologies): vertical distance of the
-mid inner-lip landmarks 62 and 66 under each expression delta, in units of the face height, which
-is taken as 17.7 / 8.9 of the distance between the outer eye corners (the proportions of the
-MediaPipe canonical face, forehead top to chin).
+The rig is linear, so the gap between the inner lips is a weighted sum. The coefficients are those of
+``models/face_basis.npz`` (derived from ICT-FaceKit, MIT, © 2020 USC Institute for Creative
+Technologies): vertical movement of landmark 13, the middle of the upper inner lip, less that of
+landmark 14 below it, in units of the face height, 17.7 cm in the MediaPipe canonical face. They are
+written out here because the motion stage needs nothing else of the basis; a test holds the two
+together.
 """
 
 from __future__ import annotations
@@ -20,28 +21,30 @@ if TYPE_CHECKING:
     from edgeavatar.types import FloatArray
 
 GAP_PER_WEIGHT: dict[str, float] = {
-    "jawOpen": 0.185,
-    "jawForward": 0.007,
-    "mouthClose": -0.220,
-    "mouthFunnel": 0.077,
-    "mouthPucker": -0.003,
-    "mouthRollLower": -0.021,
-    "mouthRollUpper": 0.010,
-    "mouthShrugLower": -0.039,
-    "mouthShrugUpper": 0.030,
-    "mouthLowerDownLeft": 0.019,
-    "mouthLowerDownRight": 0.019,
-    "mouthUpperUpLeft": 0.020,
-    "mouthUpperUpRight": 0.020,
-    "mouthStretchLeft": -0.001,
-    "mouthStretchRight": -0.001,
-    "mouthDimpleLeft": -0.002,
-    "mouthDimpleRight": -0.002,
-    "mouthPressLeft": -0.007,
-    "mouthPressRight": -0.007,
-    "mouthFrownLeft": -0.001,
-    "mouthFrownRight": -0.001,
-    "cheekPuff": -0.002,
+    "jawOpen": 0.1809,
+    "jawForward": 0.0089,
+    "mouthClose": -0.2136,
+    "mouthFunnel": 0.0707,
+    "mouthPucker": -0.0031,
+    "mouthRollLower": -0.0174,
+    "mouthRollUpper": 0.0178,
+    "mouthShrugLower": -0.0378,
+    "mouthShrugUpper": 0.0276,
+    "mouthLowerDownLeft": 0.0189,
+    "mouthLowerDownRight": 0.0189,
+    "mouthUpperUpLeft": 0.0194,
+    "mouthUpperUpRight": 0.0194,
+    "mouthSmileLeft": 0.0003,
+    "mouthSmileRight": 0.0003,
+    "mouthStretchLeft": -0.0011,
+    "mouthStretchRight": -0.0011,
+    "mouthDimpleLeft": -0.0014,
+    "mouthDimpleRight": -0.0014,
+    "mouthPressLeft": -0.0066,
+    "mouthPressRight": -0.0066,
+    "mouthFrownLeft": -0.0008,
+    "mouthFrownRight": -0.0008,
+    "cheekPuff": -0.0017,
 }
 """Change of the inner-lip gap by a whole weight, in face heights; names not listed do nothing."""
 

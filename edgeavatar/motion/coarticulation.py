@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeavatar.errors import UsageError
+from edgeavatar.motion.dynamics import MARGIN, RATE, SMOOTHING_RADIUS, plateau, settle
 from edgeavatar.motion.visemes import (
     ARTICULATORS,
     PRESSED_GAP,
@@ -32,7 +33,6 @@ from edgeavatar.motion.visemes import (
     articulators_to_rows,
     visemes_of,
 )
-from edgeavatar.types import MOTION_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,18 +44,12 @@ if TYPE_CHECKING:
 
     Times = npt.NDArray[np.float64]
 
-_RATE = float(MOTION_RATE)
 _GAP = ARTICULATORS.index("gap")
 _JAW = ARTICULATORS.index("jaw")
 _PRESS = ARTICULATORS.index("press")
 
-_SMOOTHING = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
-"""Binomial, ±20 ms, -3 dB near 18 Hz: above any movement of speech, which ends at 6 to 8 Hz."""
-_SMOOTHING_RADIUS = len(_SMOOTHING) // 2
-_SPEED_REACH = 15
-"""Rows over which the speed limit looks; range of an articulator ÷ its speed is less than this."""
-_MARGIN = _SPEED_REACH + _SMOOTHING_RADIUS
-_GATE_S = 0.12 - _SMOOTHING_RADIUS / _RATE
+_GATE_S = 0.12 - SMOOTHING_RADIUS / RATE
+"""Time from speech to rest; smoothing adds the rest of 120 ms."""
 _SEALING_S = 0.03
 """Time over which lips meet and part; the speed limit makes it longer where they are far apart."""
 _VOWEL_CLEARANCE_S = 0.025
@@ -79,24 +73,7 @@ _REACH_S = {
 """How far a claim reaches before and after the phoneme's middle, in seconds. Rounding begins
 early (Perkell & Matthies 1992)."""
 
-_SPEED = {
-    "jaw": 6.2,
-    "gap": 1.8,
-    "pucker": 7.5,
-    "funnel": 7.5,
-    "spread": 9.0,
-    "labiodental": 12.0,
-    "press": 14.0,
-    "tongue_tip": 14.0,
-    "tongue_out": 10.0,
-}
-"""Fastest change per second. Jaw and gap are the 99th to 99.9th percentiles of 260 GRID clips
-(jawOpen 6.2 to 7.8, gap 1.6 to 2.1 face heights) and, at 17.7 cm a face, 32 cm/s between the lips
-and 17 cm/s at the chin: the upper end of what Löfqvist & Gracco (1997) and Ostry & Flanagan (1989)
-report. The others move at the tempo of the lips: their whole range in 70 to 130 ms."""
-
 _REACH = np.array([_REACH_S[name] for name in ARTICULATORS])
-_SPEED_PER_ROW = np.array([_SPEED[name] for name in ARTICULATORS]) / _RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +170,12 @@ def phoneme_rows(
         end_sample = chunk.audio.start_sample + len(chunk.audio.samples)
         for phoneme in chunk.phonemes:
             track.add(phoneme, rate)
-        ready = int(np.floor((end_sample / rate - _LOOK_AHEAD_S) * _RATE))
+        ready = int(np.floor((end_sample / rate - _LOOK_AHEAD_S) * RATE))
         if ready > next_row:
             yield track.rows(next_row, ready)
             next_row = ready
     if rate:
-        count = -(-end_sample * int(_RATE) // rate)
+        count = -(-end_sample * int(RATE) // rate)
         if count > next_row:
             yield track.rows(next_row, count)
 
@@ -273,13 +250,12 @@ class _Track:
 
     def rows(self, first: int, last: int) -> FloatArray:
         """Write rows ``first`` to ``last`` (not included); never asked for earlier ones later."""
-        times = np.arange(first - _MARGIN, last + _MARGIN) / _RATE
+        times = np.arange(first - MARGIN, last + MARGIN) / RATE
         self._forget_before(times[0] - 2.0 * _LOOK_AHEAD_S)
         wanted = self._blend(times)
         self._seal(wanted, times)
         wanted *= self._activity(times)[:, None]
-        limited = _limit_speed(wanted)
-        return articulators_to_rows(_smooth(limited))
+        return articulators_to_rows(settle(wanted))
 
     def _forget_before(self, time: float) -> None:
         while self._goals and self._goals[0].end < time:
@@ -305,7 +281,7 @@ class _Track:
         """Pull the lips together over each bilabial."""
         for start, end in self._closures():
             low, high = np.searchsorted(times, (start - _SEALING_S, end + _SEALING_S))
-            seal = _plateau(times[low:high], start, end, _SEALING_S)
+            seal = plateau(times[low:high], start, end, _SEALING_S)
             gap = wanted[low:high, _GAP]
             gap += seal * np.minimum(0.0, PRESSED_GAP - gap)
             press = wanted[low:high, _PRESS]
@@ -318,7 +294,7 @@ class _Track:
         and moves away from short vowels; where there is no room, the closure wins.
         """
         # Smoothing rounds the ends of a plateau off by about half a row on each side.
-        shortest = self._style.min_closure_s + 1.0 / _RATE
+        shortest = self._style.min_closure_s + 1.0 / RATE
         spans = self._spans
         i = 0
         while i < len(spans):
@@ -347,7 +323,7 @@ class _Track:
         for span in self._spans:
             if not span.silent:
                 low, high = np.searchsorted(times, (span.start - _GATE_S, span.end + _GATE_S))
-                near = _plateau(times[low:high], span.start, span.end, _GATE_S)
+                near = plateau(times[low:high], span.start, span.end, _GATE_S)
                 # Within speech the neighbours' product would be the same 0.
                 rest[low:high] *= 1.0 - near
         return np.asarray(1.0 - rest)
@@ -375,33 +351,3 @@ def _claim(times: Times, start: float, end: float) -> Channels:
     late = (times - end + quarter)[:, None] / (_REACH[:, 1] + quarter)
     x = np.clip(np.maximum(early, late), 0.0, 1.0)
     return np.asarray((1.0 - x) ** 3 * (1.0 + 3.0 * x))
-
-
-def _plateau(times: Times, start: float, end: float, ramp: float) -> Times:
-    """1 from start to end, falling smoothly to 0 over the time ``ramp`` on both sides."""
-    x = np.clip(np.maximum(start - times, times - end) / ramp, 0.0, 1.0)
-    return np.asarray(1.0 - x * x * (3.0 - 2.0 * x))
-
-
-def _limit_speed(channels: Channels) -> Channels:
-    """Largest track below ``channels`` that moves no faster than :data:`_SPEED`.
-
-    The lower Lipschitz envelope ``min over k of channels[i + k] + |k| * speed``. The first and
-    last :data:`_SPEED_REACH` rows lack neighbours and are left to be cut off.
-    """
-    limited = channels.copy()
-    for k in range(1, _SPEED_REACH + 1):
-        rise = k * _SPEED_PER_ROW
-        np.minimum(limited[k:], channels[:-k] + rise, out=limited[k:])
-        np.minimum(limited[:-k], channels[k:] + rise, out=limited[:-k])
-    return limited
-
-
-def _smooth(channels: Channels) -> Channels:
-    """Filter with :data:`_SMOOTHING` and cut the margins off."""
-    count = len(channels) - 2 * _MARGIN
-    first = _MARGIN - _SMOOTHING_RADIUS
-    smooth = np.zeros((count, channels.shape[1]))
-    for k, tap in enumerate(_SMOOTHING):
-        smooth += tap * channels[first + k : first + k + count]
-    return smooth

@@ -336,8 +336,7 @@ def _checked(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     if len(gaps) != len(times_s) or len(gaps) == 0:
         raise UsageError(
-            f"expected as many gaps as times and at least one, found {len(gaps)} "
-            f"and {len(times_s)}"
+            f"expected as many gaps as times and at least one, found {len(gaps)} and {len(times_s)}"
         )
     return np.asarray(gaps, np.float64), np.asarray(times_s, np.float64)
 

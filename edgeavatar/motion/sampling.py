@@ -82,6 +82,5 @@ def sample_rows(
 
 
 def _row(held: FloatArray, index: int) -> FloatArray:
-    if index < len(held):
-        return held[index]
-    return np.zeros(held.shape[1], np.float32)
+    row: FloatArray = held[index] if index < len(held) else np.zeros(held.shape[1], np.float32)
+    return row

@@ -288,9 +288,7 @@ def _modified(viseme: Viseme, **values: tuple[float, float]) -> Viseme:
         column = ARTICULATORS.index(name)
         target[column] = max(target[column], goal)
         dominance[column] = max(dominance[column], strength)
-    return Viseme(
-        target, dominance, viseme.share, viseme.seals, viseme.vowel, viseme.reduced
-    )
+    return Viseme(target, dominance, viseme.share, viseme.seals, viseme.vowel, viseme.reduced)
 
 
 @lru_cache(maxsize=512)
@@ -425,4 +423,5 @@ def sustained_row(symbol: str) -> FloatArray:
     numpy.ndarray
         ``(26,)`` float32 in [0, 1].
     """
-    return articulators_to_rows(visemes_of(symbol)[0].target[None])[0]
+    row: FloatArray = articulators_to_rows(visemes_of(symbol)[0].target[None])[0]
+    return row

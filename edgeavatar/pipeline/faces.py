@@ -143,11 +143,12 @@ class FaceTrack:
     @property
     def backends(self) -> dict[str, str]:
         """What each model runs on, and why."""
-        models = (self._tracker.detector, self._tracker.mesh, self._tracker.blendshapes)
-        return {
-            name: f"{model.session.backend} on {model.session.device}: {model.session.reason}"
-            for name, model in zip(("detector", "mesh", "blendshapes"), models, strict=True)
+        sessions = {
+            "detector": self._tracker.detector.session,
+            "mesh": self._tracker.mesh.session,
+            "blendshapes": self._tracker.blendshapes.session,
         }
+        return {name: f"{s.backend} on {s.device}: {s.reason}" for name, s in sessions.items()}
 
     def close(self) -> None:
         """Forget everything."""

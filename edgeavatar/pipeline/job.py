@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from edgeavatar.backends.base import BackendChoice, DeviceChoice
+
 Fit = Literal["loop", "freeze", "trim"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
 
@@ -43,8 +45,8 @@ class RenderJob:
     """Of the head movement and blinks of a photo."""
     fps: Fraction | None = None
     """Frame rate of a video made from a photo; None is 25."""
-    backend: str = "auto"
-    device: str = "auto"
+    backend: BackendChoice = "auto"
+    device: DeviceChoice = "auto"
     threads: int | None = None
     crf: int | None = None
     preset: str | None = None

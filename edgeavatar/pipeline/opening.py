@@ -50,6 +50,7 @@ def open_words(job: RenderJob) -> Iterator[Words]:
             )
         else:
             from edgeavatar.motion.acoustics import audio_rows
+
             assert job.audio is not None  # RenderJob.check
             detector = open_vad()
             stack.callback(detector.close)

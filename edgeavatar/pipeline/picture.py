@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-from edgeavatar.video.fit import PHOTO_RATE, FittedFrames, FitMode, fit_frames
+from edgeavatar.video.fit import PHOTO_RATE, FitMode, FittedFrames, fit_frames
 from edgeavatar.video.photo import photo_info
 from edgeavatar.video.prefetch import prefetch
 
@@ -56,12 +56,15 @@ class PhotoPicture:
         self.warnings: list[str] = []
 
     def probe(self) -> Iterator[Frame]:
+        """Yield the photo."""
         yield self._frame
 
     def frames(self, needed: Callable[[Fraction], bool]) -> Iterator[Frame]:
+        """Yield the photo again and again."""
         return iter(fit_frames(self._frame, "loop", needed, rate=self.info.rate))
 
     def end_s(self, sound_s: Fraction) -> Fraction:
+        """End with the sound."""
         return max(sound_s, self.time_base)
 
 
@@ -80,15 +83,19 @@ class FilmedPicture:
 
     @property
     def warnings(self) -> list[str]:
+        """What is wrong with the file without keeping it from being read."""
         return self._reader.warnings
 
     def probe(self) -> Generator[Frame, None, None]:
+        """Yield the first frames."""
         return prefetch(self._reader.frames)
 
     def frames(self, needed: Callable[[Fraction], bool]) -> Iterator[Frame]:
+        """Yield the video, made to last as long as needed."""
         self._fitted = fit_frames(self._reader, self._fit, needed)
         return iter(self._fitted)
 
     def end_s(self, sound_s: Fraction) -> Fraction:
+        """End with the sound, or with the video where that cuts the sound."""
         end_s = self._fitted.end_time_s if self._fitted is not None else Fraction(0)
         return end_s if self._fit == "trim" else max(sound_s, end_s)

@@ -43,7 +43,7 @@ def render(
         One of its kinds, see :mod:`edgeavatar.errors`.
     """
     job.check()
-    tell = progress or (lambda stage, share, frames: None)
+    tell = progress or (lambda *_: None)
     clock = Clock()
     with ExitStack() as stack:
         tell("opening", None, 0)

@@ -10,10 +10,6 @@ from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from edgeavatar.audio.vad import HOP_LENGTH as VAD_HOP
-from edgeavatar.audio.vad import SAMPLE_RATE as HEARING_RATE
 from edgeavatar.motion.sampling import sample_rows
 from edgeavatar.types import AudioChunk
 
@@ -75,15 +71,18 @@ class _Stream:
 
     @property
     def duration_s(self) -> Fraction:
+        """Length of the sound made so far."""
         return Fraction(self._end_sample, self.sample_rate)
 
     def lasts_beyond(self, time_s: Fraction) -> bool:
+        """Make sound until there is some after this moment; False if there is none."""
         while self.duration_s <= time_s:
             if not self._pull():
                 return False
         return True
 
     def row_at(self, time_s: Fraction) -> FloatArray:
+        """Mouth weights of this moment, ``(26,)``; moments must not go back."""
         self._moment = time_s
         if self._sampled is None:
             self._sampled = sample_rows(self._rows(), self._moments())
@@ -98,6 +97,7 @@ class _Stream:
         self._end_sample = chunk.start_sample + len(chunk.samples)
 
     def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:
+        """Take out the sound before this moment that was not taken yet; None takes all."""
         limit = None if time_s is None else int(time_s * self.sample_rate)
         while self._waiting and (limit is None or self._waiting[0].start_sample < limit):
             chunk = self._waiting.popleft()
@@ -143,6 +143,7 @@ class SpokenText(_Stream):
 
     @property
     def share_done(self) -> float | None:
+        """Share of the text that was spoken."""
         return min(1.0, self._spoken / self._length)
 
     def _pull(self) -> bool:
@@ -201,6 +202,7 @@ class RecordedSpeech(_Stream):
 
     @property
     def share_done(self) -> float | None:
+        """Share of the recording that was read; None if its length is not known."""
         if not self._total_s:
             return None
         return float(min(Fraction(1), self.duration_s / self._total_s))

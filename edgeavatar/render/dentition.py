@@ -12,9 +12,10 @@ Sources of the numbers
 - Arch widths: S. E. Bishara et al., "Arch width changes from 6 weeks to 45 years of age", American
   Journal of Orthodontics and Dentofacial Orthopedics 111(4), 1997. Arch form: an even polynomial
   of the fourth degree through those widths and the arch depths of the same age.
-- Jaw: a hinge through the condyles at the distance that Bonwill's triangle (4 inches between the
-  condyles and from each to the lower incisors) gives; the rig of ICT-FaceKit turns its jaw by 25°
-  and lowers its lower incisors by 3.5 cm at ``jawOpen`` 1.
+- Jaw: the turn of the lower teeth of the ICT-FaceKit rig at ``jawOpen`` 1 (25.3° about a hinge
+  9.1 cm from the lower incisors, residual 0.02 cm; Bonwill's triangle of 4 inches has that height
+  as 8.8 cm). The face basis that moves the lips comes from the same rig, so teeth and lip go down
+  together: 3.4 cm.
 - Where teeth lie behind the lips: measured on the Face Research Lab London Set (102 people,
   neutral and smiling) with the 478-point face model: the resting lip line lies at y = -4.11
   ± 0.20 cm (n = 102), the upper incisal edge 0.31 ± 0.19 cm below it (n = 37 smiles that show the
@@ -34,21 +35,20 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from edgeavatar.types import FloatArray, HeadPose
+    from edgeavatar.types import FloatArray
 
 Colour = tuple[float, float, float]
 
 # ------------------------------------------------------------------------------------- parameters
 
-JAW_HINGE_YZ = (-0.3, -2.6)
-"""Condyle axis in the sagittal plane, cm: below and a little before the tragus of the canonical
-mesh (0.67, -2.44), 8.8 cm from the lower incisors, which is the height of Bonwill's triangle."""
+JAW_HINGE_YZ = (-1.45, -3.7)
+"""Axis about which the jaw turns, in the sagittal plane, cm."""
 
-JAW_OPEN_DEG = 24.0
-"""Turn of the jaw at ``jaw_open`` 1, degrees; opens the incisors by 3.7 cm."""
+JAW_OPEN_DEG = 25.3
+"""Turn of the jaw at ``jaw_open`` 1, degrees."""
 
-JAW_SLIDE_CM = 0.25
-"""Forward path of the condyles at ``jaw_open`` 1, cm."""
+JAW_FORWARD_CM = 0.9
+"""Path of the jaw at ``jaw_forward`` 1, cm."""
 
 REST_LIP_Y = -4.11
 """Height of the resting lip line, cm (mean of 102 people)."""
@@ -120,11 +120,11 @@ class MouthAnatomy:
     """Depth coordinate of the inner rim of the upper lip in the middle, cm."""
     irregularity: float = 1.0
     """Scale of the small turns, shifts and shades that set teeth apart; 0 is a denture."""
-    tooth_bgr: Colour = (0.635, 0.705, 0.815)
+    tooth_bgr: Colour = (0.665, 0.735, 0.84)
     """Colour of a fully lit front tooth."""
     gum_bgr: Colour = (0.19, 0.17, 0.40)
-    tongue_bgr: Colour = (0.27, 0.235, 0.52)
-    lining_bgr: Colour = (0.14, 0.11, 0.30)
+    tongue_bgr: Colour = (0.235, 0.22, 0.56)
+    lining_bgr: Colour = (0.105, 0.085, 0.24)
 
     @property
     def upper_edge_y(self) -> float:
@@ -144,7 +144,7 @@ def fit_anatomy(
     Parameters
     ----------
     rest_lip_y
-        Height of the closed lip line, cm of face-local space (see :func:`lip_line`).
+        Height of the closed lip line, cm of face-local space.
     mouth_width
         Distance of the mouth's corners at rest, cm.
     base
@@ -166,49 +166,15 @@ def fit_anatomy(
     return replace(base, rest_lip_y=REST_LIP_Y + shift, arch_scale=base.arch_scale * size)
 
 
-def to_face_local(points: FloatArray, pose: HeadPose) -> FloatArray:
-    """Map points ``(n, 3)`` of a frame (px) to face-local space (cm); undoes ``pose``."""
-    flipped = (points - pose.translation_px) / pose.scale_px * np.array([1, -1, -1], np.float32)
-    local: FloatArray = (flipped @ pose.rotation).astype(np.float32)
-    return local
-
-
-def lip_line(landmarks: FloatArray, pose: HeadPose) -> tuple[float, float, float]:
-    """Measure a mouth: height of its lip line, width and inner gap, in cm.
-
-    Parameters
-    ----------
-    landmarks
-        ``(478, 3)`` float32, px, of one frame.
-    pose
-        Head pose in that frame.
-
-    Returns
-    -------
-    tuple of float
-        Height of the middle between the inner lips, distance of the corners, gap of the inner
-        lips. The height is the resting lip line only where the gap is near zero.
-    """
-    upper, lower, left, right = to_face_local(landmarks[[13, 14, 61, 291]], pose)
-    return (
-        float(upper[1] + lower[1]) / 2,
-        float(np.linalg.norm(right - left)),
-        float(upper[1] - lower[1]),
-    )
-
-
 def jaw_transform(jaw_open: float, jaw_forward: float = 0.0) -> tuple[FloatArray, FloatArray]:
     """Rigid motion of the lower jaw: ``moved = rotation @ point + shift``.
-
-    A turn about the condyle axis together with the forward path of the condyles, both in
-    proportion to ``jaw_open``.
 
     Parameters
     ----------
     jaw_open
         Weight of ``jawOpen``: 0 closed, 1 wide open.
     jaw_forward
-        Weight of ``jawForward``; 1 is 0.9 cm, as in the rig.
+        Weight of ``jawForward``.
 
     Returns
     -------
@@ -221,23 +187,8 @@ def jaw_transform(jaw_open: float, jaw_forward: float = 0.0) -> tuple[FloatArray
     cos, sin = math.cos(angle), math.sin(angle)
     rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=np.float32)
     hinge = np.array([0.0, *JAW_HINGE_YZ], dtype=np.float32)
-    slide = np.array([0.0, 0.0, JAW_SLIDE_CM * jaw_open + 0.9 * jaw_forward], dtype=np.float32)
+    slide = np.array([0.0, 0.0, JAW_FORWARD_CM * jaw_forward], dtype=np.float32)
     return rotation, (hinge - rotation @ hinge + slide).astype(np.float32)
-
-
-def jaw_open_for_drop(drop_cm: float, anatomy: MouthAnatomy | None = None) -> float:
-    """Weight of ``jaw_open`` that lowers the lower incisors by ``drop_cm``.
-
-    Lets a caller who moves lips and chin by other means keep the lower teeth with them.
-    """
-    anatomy = MouthAnatomy() if anatomy is None else anatomy
-    y, z = JAW_HINGE_YZ
-    arm_y = anatomy.upper_edge_y + anatomy.overbite - y
-    arm_z = _INCISAL_Z - anatomy.overjet - z
-    # arm_y * (1 - cos a) + arm_z * sin a = drop, as one sine of a shifted angle.
-    radius, phase = math.hypot(arm_y, arm_z), math.atan2(arm_y, arm_z)
-    sine = min(max((drop_cm - arm_y) / radius, -1.0), 1.0)
-    return math.degrees(math.asin(sine) + phase) / JAW_OPEN_DEG
 
 
 # ------------------------------------------------------------------------------------------ meshes
@@ -427,8 +378,8 @@ def _lower_arch(scale: float) -> _Arch:
 
 
 # Heights of a crown's rows of vertices: dense where the edge is rounded.
-_ROWS_FINE = np.array([0, 0.1, 0.2, 0.31, 0.43, 0.55, 0.67, 0.78, 0.87, 0.935, 0.975, 1.0])
-_ROWS_COARSE = np.array([0, 0.2, 0.42, 0.64, 0.82, 0.93, 1.0])
+_ROWS_FINE = np.array([0, 0.1, 0.2, 0.31, 0.43, 0.55, 0.67, 0.78, 0.87, 0.94, 0.983, 1.0])
+_ROWS_COARSE = np.array([0, 0.2, 0.42, 0.64, 0.82, 0.93, 0.98, 1.0])
 
 
 def _loop_angles(labial: int, lingual: int) -> FloatArray:
@@ -466,8 +417,8 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
     face = 0.45 - 1.9 * (v - 0.36) ** 2 * (1.0 if form.cusps else 0.8)
     cervical, edge = size.cervical_depth * 0.86, form.edge_depth
     thin = edge + (cervical - edge) * (1 - v) ** (1.25 if not form.cusps else 0.9)
-    rounding = np.sqrt(np.clip(1 - (np.clip(v - 0.86, 0, 1) / 0.1405) ** 2, 0.0, 1))
-    thickness = thin * (0.12 + 0.88 * rounding)
+    rounding = np.sqrt(1 - (np.clip(v - 0.86, 0, 1) / 0.14) ** 2)
+    thickness = thin * rounding
     middle = face - thin / 2
     # A convex face: flat enough in the middle to be a tooth, round enough at the sides to shade.
     z = middle + thickness / 2 * np.sign(sin) * np.abs(sin) ** 0.80
@@ -478,8 +429,8 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
     elif form.cusps == 1:
         edge_line = corner * np.abs(across) ** 1.6 + form.cusp_height * 0.25 * np.abs(across) ** 6
     else:
-        valley = form.cusp_height * 0.5 * (1 + np.cos(across * 2 * math.pi))
-        edge_line = valley * (np.abs(across) < 0.75) + corner * np.abs(across) ** 4
+        valley = np.cos(across * math.pi / 2) ** 2 * np.cos(across * math.pi) ** 2
+        edge_line = form.cusp_height * valley + corner * np.abs(across) ** 3
     cervix = size.height - (1.6 if form.cusps < 2 else 0.8) * np.abs(across) ** 2
     y = edge_line + (1 - v) * (cervix - edge_line)
     return np.stack([x, y, z], axis=-1), v, across, len(heights), len(angles)
@@ -637,7 +588,7 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
             crown, form = crowns[owners[i]], forms[owners[i]]
             body = math.sin(math.pi * phases[i]) ** 0.7
             neck = (crown.height + form.rise) * scale / 10
-            margin = neck * (0.58 + 0.37 * body)
+            margin = neck * (0.46 + 0.49 * body)
             lean = math.tan(math.radians(form.inclination))
             out = -0.19 + 0.19 * body - margin * lean
             back = out - crown.cervical_depth * scale / 10 * (0.45 + 0.45 * body)
@@ -692,8 +643,8 @@ def build_lining(anatomy: MouthAnatomy) -> tuple[Mesh, FloatArray]:
     stations = np.array(
         [
             # z, half width, top above and bottom below the upper edge
-            (4.9, 3.3, 2.2, 2.6),
-            (3.6, 3.2, 2.1, 2.5),
+            (5.3, 3.9, 2.4, 2.8),
+            (3.6, 3.5, 2.2, 2.6),
             (2.2, 3.0, 2.0, 2.3),
             (0.8, 2.8, 1.8, 2.0),
             (-0.8, 2.3, 1.4, 1.8),
@@ -740,34 +691,34 @@ _TONGUE_REST = np.array(
         (-1.10, -1.20, 0.80),
     ]
 )
-# Tip to the ridge behind the upper incisors (t, d, n, l); the front half rises.
+# Tip to the ridge behind the upper incisors (t, d, n, l); the front half rises and spreads.
 _TONGUE_UP = np.array(
     [
         (0.0, 0.0, 0.0),
         (0.1, 0.1, 0.0),
-        (0.2, 0.25, 0.0),
-        (0.3, 0.40, 0.0),
-        (0.35, 0.65, -0.05),
-        (0.35, 0.95, -0.15),
-        (0.35, 1.30, -0.25),
-        (0.28, 1.45, -0.20),
-        (0.0, 1.20, 0.10),
-        (-0.25, 0.70, 0.35),
+        (0.2, 0.2, 0.0),
+        (0.3, 0.30, 0.0),
+        (0.35, 0.50, -0.10),
+        (0.35, 0.80, -0.10),
+        (0.38, 1.15, 0.00),
+        (0.28, 1.32, -0.05),
+        (-0.05, 1.05, 0.45),
+        (-0.30, 0.55, 0.60),
     ]
 )
-# Tip between the teeth (th) and, with weight 1, over the lower lip.
+# Tip between the teeth (th, about 0.4) and, with weight 1, over the lower lip.
 _TONGUE_OUT = np.array(
     [
         (0.4, 0.0, 0.0),
         (0.6, 0.1, 0.0),
         (0.8, 0.2, 0.0),
-        (0.9, 0.25, -0.05),
-        (1.1, 0.3, -0.15),
-        (1.4, 0.4, -0.25),
-        (1.7, 0.45, -0.15),
-        (1.9, 0.45, 0.05),
-        (1.75, 0.45, 0.1),
-        (1.5, 0.60, 0.0),
+        (0.9, 0.30, -0.05),
+        (1.1, 0.5, -0.15),
+        (1.4, 0.75, -0.20),
+        (1.7, 0.95, 0.0),
+        (1.9, 1.05, 0.25),
+        (1.75, 1.05, 0.35),
+        (1.5, 1.15, 0.25),
     ]
 )
 # Back of the tongue raised and forward as for i and e; lowered for open vowels by its negative.
@@ -785,6 +736,9 @@ _TONGUE_FRONT = np.array(
         (0.0, 0.0, 0.0),
     ]
 )
+
+# How far the sides bend down from the middle line, cm: the blade is thin, the body thick.
+_TONGUE_BEND = np.array([0.8, 0.8, 0.85, 0.85, 0.75, 0.55, 0.35, 0.2, 0.15, 0.2])
 
 _TONGUE_ROWS = 44
 _TONGUE_COLUMNS = 23
@@ -821,6 +775,9 @@ class Tongue:
         self._edge_y = anatomy.upper_edge_y + anatomy.overbite
         self._edge_z = _INCISAL_Z - anatomy.overjet
         self._spline = _spline_matrix(len(_TONGUE_REST), _TONGUE_ROWS)
+        self._bend = (self._spline @ _TONGUE_BEND)[:, None] * self._scale
+        # The cleft runs along the back of the tongue and fades towards tip and underside.
+        self._cleft = 0.13 * np.minimum(self._bend, 0.55)
         across = np.linspace(-1, 1, _TONGUE_COLUMNS)
         # Even steps in angle keep the rounded sides smooth.
         self._sin = np.sin(across * math.pi / 2)
@@ -828,7 +785,8 @@ class Tongue:
         self._groove = np.exp(-((self._sin / 0.22) ** 2))
         self.triangles = _grid_triangles(_TONGUE_ROWS, _TONGUE_COLUMNS, flip=False)
         along = np.linspace(0, 1, _TONGUE_ROWS)[:, None]
-        shade = 1 - 0.25 * _smoothstep(0.5, 1.0, np.abs(self._sin))[None] - 0.12 * self._groove
+        flank = _smoothstep(0.55, 1.0, np.abs(self._sin))[None]
+        shade = 1 - 0.8 * flank - 0.12 * self._groove
         # The upper side is paler and matt, the lower side red and smooth.
         under = _smoothstep(0.78, 0.9, along)
         colour = np.array(anatomy.tongue_bgr) * shade[..., None] * np.ones_like(along)[..., None]
@@ -874,8 +832,7 @@ class Tongue:
         length = np.maximum(np.hypot(dz, dy), 1e-6)
         # Inwards across the middle line, away from the side that is seen.
         inward_z, inward_y = dy / length, -dz / length
-        sink = self._drop[None] * np.minimum(half_width, 1.1)[:, None] * 0.75
-        sink = sink + self._groove[None] * 0.07
+        sink = self._drop[None] * self._bend + self._groove[None] * self._cleft
         grid = np.stack(
             [
                 half_width[:, None] * self._sin[None],

@@ -203,7 +203,7 @@ def _head_shift(face: FaceObservation, pose: HeadPose) -> FloatArray:
 def _shifted_planes(
     source: Frame, face: FaceObservation, pose: HeadPose, box: tuple[int, int, int, int]
 ) -> tuple[ByteArray, ByteArray, ByteArray]:
-    """The source's pixels of a box, carried along with the head: ``y, u, v`` planes."""
+    """Carry the source's pixels of a box along with the head; returns ``y, u, v`` planes."""
     x0, y0, x1, y1 = box
     field = np.broadcast_to(-_head_shift(face, pose), (3, 3, 2)).astype(np.float32)
     step = float(max(x1 - x0, y1 - y0))
@@ -266,7 +266,7 @@ def skin_bgr(frame: Frame, face: FaceObservation) -> FloatArray:
             colours.append(planes_to_bgr(frame, *box).reshape(-1, 3).mean(0))
     if not colours:
         return np.array([110.0, 130.0, 170.0], np.float32)
-    return np.mean(colours, axis=0).astype(np.float32)
+    return np.asarray(np.mean(colours, axis=0), np.float32)
 
 
 def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Region | None:

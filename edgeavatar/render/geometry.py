@@ -192,7 +192,7 @@ def _turned(offset_cm: FloatArray, pose: HeadPose) -> FloatArray:
 
 
 def down_axis(pose: HeadPose) -> FloatArray:
-    """Unit vector in the picture from the forehead to the chin, ``(2,)``."""
+    """Give the unit vector from the forehead to the chin in the picture, ``(2,)``."""
     down = -(pose.rotation[:, 1] * FLIP)[:2]
     return np.asarray(down / max(float(np.hypot(*down)), 1e-6), np.float32)
 

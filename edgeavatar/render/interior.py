@@ -40,9 +40,9 @@ _LIP_CURVE = 0.25
 """How fast the lips recede from the middle, per cm: corners at rest lie 1.4 cm behind the middle
 at x = 2.4 in the canonical mesh and in the mean of the London people."""
 
-_LIP_OVERHANG_CM = (0.22, 0.10)
-"""How far the upper and the lower lip stand before the plane of their inner rim where they shade;
-softens their shadows by as much."""
+_LIP_OVERHANG_CM = (0.22, 0.10, 0.50)
+"""How far the upper lip, the lower lip and the corners stand before the plane of their inner rim
+where they shade; softens their shadows by as much."""
 
 _RIM_STEPS = 96
 
@@ -358,7 +358,7 @@ class InteriorModel:
             screen, self._triangles, spans, width, visible=self._visible, depth=self._depth
         )
         lip_z = self.anatomy.lip_z + lip_forward_cm
-        rim, rim_x = lip_rim(polygon, pose, lip_z)
+        rim, rim_x = rim_profile(polygon, pose, lip_z)
         shade_cavity(
             visible,
             spans,
@@ -487,7 +487,7 @@ def lip_spans(
     return spans
 
 
-def lip_rim(
+def rim_profile(
     polygon: npt.NDArray[np.float64], pose: HeadPose, lip_z: float
 ) -> tuple[FloatArray, tuple[float, float]]:
     """Upper and lower rim of the lips as heights over x, in face-local cm.

@@ -116,7 +116,7 @@ def move_lip_line(face: FaceObservation, offsets: FloatArray) -> FloatArray:
 
 
 def _mouth_axes(face: FaceObservation) -> tuple[FloatArray, FloatArray]:
-    """Unit vectors towards the chin and towards the picture's right along the mouth."""
+    """Give unit vectors to the chin and, along the mouth, to the picture's right."""
     down = down_axis(face.pose)
     return down, np.array([down[1], -down[0]], np.float32)
 

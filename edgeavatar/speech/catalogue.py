@@ -33,10 +33,11 @@ _LANGUAGE_OF = {
     "z": ("zh-CN", "Mandarin Chinese"),
 }
 _NO_PHONEMES = {
-    "ja-JP": "Japanese, which needs a grapheme-to-phoneme library that is not part of edgeavatar",
-    "zh-CN": "Mandarin, which needs a grapheme-to-phoneme library that is not part of edgeavatar",
+    "ja-JP": "Japanese, which needs a grapheme-to-phoneme library that edgeavatar does not have",
+    "zh-CN": "Mandarin, which needs a grapheme-to-phoneme library that edgeavatar does not have",
 }
 _ALIASES = {"joe": "en_US-joe", "default": DEFAULT_VOICE}
+_UNVOICED_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
 _SCRIPT_LANGUAGES = {"DEVANAGARI": "hi-IN"}
 
 
@@ -232,4 +233,9 @@ def _advice(script: str) -> str:
     names = [v.name for v in list_voices() if v.languages[0] == language and not v.unavailable]
     if names:
         return f"use --voice {names[0]}"
-    return "no voice here reads them; give the text in another script"
+    if script in _UNVOICED_SCRIPTS:
+        return (
+            "Japanese and Mandarin voices need a grapheme-to-phoneme library that edgeavatar does "
+            "not have; give a text in another language"
+        )
+    return "no voice speaks a language written in them; transliterate or translate the text"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -48,7 +49,7 @@ def phonemize(sentence: str, *, british: bool = False) -> tuple[tuple[str, ...],
     from hibari.g2p.normalize import normalize
 
     rules = _rules(british)
-    tokens = rules.phonemize_tokens(rules.tokenize(normalize(sentence)))
+    tokens = rules.phonemize_tokens(rules.tokenize(normalize(_expand(sentence))))
     spoken: list[tuple[str, list[tuple[str, bool]]]] = []
     fresh = True
     for token in tokens:
@@ -118,7 +119,7 @@ def spell_out(sentence: str) -> str:
     """
     from hibari.g2p.normalize import normalize
 
-    normalized: str = normalize(_MONEY.sub(_money, sentence))
+    normalized: str = normalize(_expand(_MONEY.sub(_money, sentence)))
     return normalized
 
 
@@ -131,3 +132,48 @@ def _money(match: re.Match[str]) -> str:
         return words
     plural = minor if cents == 1 else {"penny": "pence"}.get(minor, minor + "s")
     return f"{words} and {cents} {plural}"
+
+
+_URL = re.compile(r"\b(?:(?:https?|ftp)://|www\.)[^\s<>\"”’]*[^\s<>\"”’.,;:!?)\]]", re.I)
+_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_OHM = re.compile(r"(?<=\d)\s?([kM]?)Ω")
+_GREEK_ALONE = re.compile(r"(?<![\u0370-\u03ff])[\u0391-\u03c9](?![\u0370-\u03ff])")
+_LATIN = {"e.g.": "for example", "i.e.": "that is", "cf.": "compare", "viz.": "namely"}
+_LATIN_WORD = re.compile(r"(?<![\w.])(?:e\.\s?g\.|i\.\s?e\.|cf\.|viz\.)(?!\w)", re.I)
+_SPELLED = {
+    ".": "dot",
+    "/": "slash",
+    "@": "at",
+    "-": "dash",
+    "_": "underscore",
+    "+": "plus",
+    ":": "colon",
+    "=": "equals",
+    "&": "and",
+    "~": "tilde",
+    "%": "percent",
+}
+
+
+def _expand(sentence: str) -> str:
+    """Write out what the rules of the hibari package do not: addresses, Greek letters, e.g."""
+    sentence = _EMAIL.sub(lambda m: _spell_address(m.group()), sentence)
+    sentence = _URL.sub(lambda m: _spell_address(m.group()), sentence)
+    sentence = _LATIN_WORD.sub(lambda m: _LATIN[re.sub(r"\s", "", m.group().lower())], sentence)
+    sentence = _OHM.sub(
+        lambda m: {"k": " kilo", "M": " mega", "": " "}[m.group(1)] + "ohms", sentence
+    )
+    return _GREEK_ALONE.sub(lambda m: f" {_greek_name(m.group())} ", sentence)
+
+
+def _spell_address(address: str) -> str:
+    """``https://www.a.org/b?c`` to ``a dot org slash b``."""
+    address = re.sub(r"^(?:https?|ftp)://", "", address, flags=re.I)
+    address = re.sub(r"^www\.", "", address, flags=re.I)
+    address = re.sub(r"[?#].*$", "", address).rstrip("/")
+    pieces = re.split(r"([^\w]|_)", address)
+    return " ".join(_SPELLED.get(p, p) for p in pieces if p.strip())
+
+
+def _greek_name(letter: str) -> str:
+    return unicodedata.name(letter).split()[-1].lower()

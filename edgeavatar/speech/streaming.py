@@ -60,7 +60,7 @@ def stream(
         )
     language = info.languages[0]
     check_script(text, language=language, voice=info.name, advice=advice)
-    position = 0
+    position = word_count = 0
     for sentence in split_sentences(text, language=language):
         for part, utterance in _speak_parts(sentence, speak, rate):
             chunk = place(
@@ -68,12 +68,14 @@ def stream(
                 info.sample_rate,
                 lateness=lateness,
                 start_sample=position,
+                first_word=word_count,
                 pause_s=max(0.0, part.pause_s / rate - LEAD_S),
                 text=part.text,
             )
             if not chunk.words:
                 continue
             position += len(chunk.audio.samples)
+            word_count += len(chunk.words)
             yield chunk
     if position == 0:
         raise SpeechError(

@@ -1,8 +1,8 @@
 """Written text to sentences that can be spoken, one at a time.
 
-Numbers, dates, times, money, units and abbreviations of English are read out by the hibari package
-(``hibari.g2p.normalize``); here is only what must happen before: clean-up of Unicode and mark-up,
-addresses, sentence borders, and the refusal of scripts that a voice cannot read.
+How English numbers, dates, addresses and the like are read is the business of
+:mod:`edgeavatar.speech.english`; here is what comes before: clean-up of Unicode and mark-up,
+sentence borders, and the refusal of scripts that a voice cannot read.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ _END = re.compile(r"""(?:[.!?…]+|[。！？।॥]+)["'”’»)\]]*(?=\s|$)|[
 _BULLET = re.compile(r"^\s*(?:[-*•‣–]|#{1,6}|>|\d{1,3}\))\s+")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
 _MARKUP = re.compile(r"[*_`~|]{1,3}(?=\S)|(?<=\S)[*`~|]{1,3}|(?<=\S)_{1,3}(?=\s|$)|<[^<>]{1,60}>")
-_URL = re.compile(r"\b(?:(?:https?|ftp)://|www\.)[^\s<>\"”’]*[^\s<>\"”’.,;:!?)\]]", re.I)
-_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
-_GREEK_ALONE = re.compile(r"(?<![\u0370-\u03ff])[\u0391-\u03c9](?![\u0370-\u03ff])")
 _CLAUSE = re.compile(r"[;:,—–][\"”’)\]]*\s+|\s[—–]\s|[；：，、]")
 _SPACE = re.compile(r"\s+")
 _BARE = re.compile(r"[\W_]+")
@@ -62,12 +59,12 @@ _STARTERS = frozenset({
 _SYMBOLS = {
     "²": " squared",
     "³": " cubed",
+    "№": "No. ",
     "™": "",
     "®": "",
     "©": "",
     "℃": "°C",
     "℉": "°F",
-    "…": "…",
     "\u00ad": "",
     "\u200b": "",
     "\u2060": "",
@@ -113,7 +110,7 @@ def split_sentences(text: str, *, language: str = "en") -> Iterator[Sentence]:
         Any text; line breaks inside a paragraph are spaces, an empty line or a list item begins a
         new paragraph.
     language : str
-        BCP-47 tag; English has addresses and lone Greek letters spelled out.
+        BCP-47 tag.
 
     Yields
     ------
@@ -159,17 +156,12 @@ def clean(text: str, *, language: str = "en") -> str:
     """
     text = _BULLET.sub("", text)
     text = _LINK.sub(r"\1", text)
-    english = language.split("-")[0] == "en"
-    if english:
-        text = _EMAIL.sub(lambda m: _spell_address(m.group()), text)
-        text = _URL.sub(lambda m: _spell_address(m.group()), text)
     text = _MARKUP.sub("", text)
     text = "".join(_SYMBOLS.get(c, c) for c in text)
     text = unicodedata.normalize("NFKC", text.replace("…", "\ue000")).replace("\ue000", "…")
     text = text.replace("⁄", "/")
-    text = "".join(c if _is_speakable(c) else " " for c in text)
-    if english:
-        text = _GREEK_ALONE.sub(lambda m: f" {_letter_name(m.group())} ", text)
+    joiners = "\u200d\u200c" if language.startswith("hi") else ""
+    text = "".join(c if _is_speakable(c) or c in joiners else " " for c in text)
     return _SPACE.sub(" ", text).strip()
 
 
@@ -271,15 +263,17 @@ def _ends_here(paragraph: str, match: re.Match[str]) -> bool:
         return not following[0].islower()
     if following[0].islower():
         return False
-    start = max(paragraph.rfind(c, 0, match.start()) for c in " \n\t") + 1
-    word = paragraph[start : match.start()].lstrip("(\"'“‘«[").lower()
+    before = paragraph[max(0, match.start() - 40) : match.start()].split()
+    word = before[-1].lstrip("(\"'“‘«[").lower() if before else ""
+    opening = re.match(r"[\"'“‘(]*([A-Za-z']+)", following)
+    starter = opening is not None and opening.group(1).lower() in _STARTERS
     if word in _NO_END:
-        return word in ("no", "al", "p", "art") and not following[0].isdigit()
+        return starter or (word in ("no", "al", "p", "art") and not following[0].isdigit())
     if len(word) == 1 and word.isalpha():
         return word == "i"
-    if "." in word and _BARE.sub("", word).isalpha() and len(_BARE.sub("", word)) <= 4:
-        opening = re.match(r"[\"'“‘(]*([A-Za-z']+)", following)
-        return bool(opening) and opening.group(1).lower() in _STARTERS  # type: ignore[union-attr]
+    letters = _BARE.sub("", word)
+    if "." in word and letters.isalpha() and len(letters) <= 4:
+        return starter
     return True
 
 
@@ -307,25 +301,8 @@ def _pause_after(sentence: str) -> float:
 
 
 def _is_speakable(char: str) -> bool:
-    if char in "\u200d\u200c":
-        return True
     category = unicodedata.category(char)
-    return category[0] in "LMNPZ" or category in ("Sc", "Sm") or char in "°^`´©№\n\t"
-
-
-def _spell_address(address: str) -> str:
-    """``https://a.org/b`` to ``a dot org slash b``."""
-    address = re.sub(r"^(?:https?|ftp)://", "", address, flags=re.I).rstrip("/")
-    address = re.sub(r"^www\.", "", address, flags=re.I)
-    address = re.sub(r"[?#].*$", "", address)
-    spelled = {".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", "+": "plus"}
-    spelled |= {":": "colon", "=": "equals", "&": "and", "~": "tilde", "%": "percent"}
-    pieces = re.split(r"([^\w]|_)", address)
-    return " ".join(spelled.get(p, p) for p in pieces if p.strip())
-
-
-def _letter_name(char: str) -> str:
-    return unicodedata.name(char).split()[-1].lower()
+    return category[0] in "LMNPZ" or category in ("Sc", "Sm") or char in "°^`´\n\t"
 
 
 def _script(char: str) -> str:

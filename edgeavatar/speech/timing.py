@@ -104,6 +104,7 @@ def place(
     *,
     lateness: Lateness,
     start_sample: int,
+    first_word: int,
     pause_s: float,
     text: str,
 ) -> SpeechChunk:
@@ -119,6 +120,8 @@ def place(
         Of the model's family.
     start_sample : int
         Where the chunk begins in the stream.
+    first_word : int
+        How many words the stream had before.
     pause_s : float
         Silence after the last sound, in seconds.
     text : str
@@ -135,10 +138,7 @@ def place(
     spans = _fit_pauses(spans, silent, hop, sample_rate)
 
     sounding = [s for s in spans if s.symbol != SILENCE]
-    if not sounding:
-        first, last = 0, 0
-    else:
-        first, last = sounding[0].start, sounding[-1].end
+    first, last = (sounding[0].start, sounding[-1].end) if sounding else (0, 0)
     # Where the model begins to speak at once, silence is put before its sound: cut is negative.
     lead = round(LEAD_S * sample_rate)
     cut = first - lead
@@ -149,35 +149,24 @@ def place(
     audio[max(0, -cut) : max(0, -cut) + len(body)] = body
     _fade_out(audio, last - cut, sample_rate)
 
-    phonemes: list[PhonemeTiming] = []
-
-    def add(symbol: str, start: int, end: int, stress: int, word: int) -> None:
-        if end > start:
-            phonemes.append(
-                PhonemeTiming(symbol, start_sample + start, start_sample + end, stress, word)
-            )
-
-    add(SILENCE, 0, lead, 0, -1)
-    for span in spans:
-        if first <= span.start and span.end <= last:
-            add(span.symbol, span.start - cut, span.end - cut, span.stress, span.word)
-    add(SILENCE, last - cut, length, 0, -1)
-
-    kept = sorted({p.word for p in phonemes if p.word >= 0})
-    renumber = {old: new for new, old in enumerate(kept)}
-    phonemes = [
-        p
-        if p.word < 0
-        else PhonemeTiming(p.symbol, p.start_sample, p.end_sample, p.stress, renumber[p.word])
-        for p in phonemes
+    shift = start_sample - cut
+    heard = [s for s in spans if first <= s.start < s.end <= last]
+    order = sorted({s.word for s in heard if s.word >= 0})
+    number = {word: first_word + i for i, word in enumerate(order)}
+    phonemes = [PhonemeTiming(SILENCE, start_sample, start_sample + lead)]
+    phonemes += [
+        PhonemeTiming(s.symbol, s.start + shift, s.end + shift, s.stress, number.get(s.word, -1))
+        for s in heard
     ]
+    if pause:
+        phonemes.append(PhonemeTiming(SILENCE, last + shift, start_sample + length))
     words = tuple(
         WordTiming(
-            utterance.words[old],
-            min(p.start_sample for p in phonemes if p.word == renumber[old]),
-            max(p.end_sample for p in phonemes if p.word == renumber[old]),
+            utterance.words[word],
+            min(s.start for s in heard if s.word == word) + shift,
+            max(s.end for s in heard if s.word == word) + shift,
         )
-        for old in kept
+        for word in order
     )
     return SpeechChunk(AudioChunk(audio, sample_rate, start_sample), text, tuple(phonemes), words)
 

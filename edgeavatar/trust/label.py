@@ -113,4 +113,4 @@ def _rounded_plate(width: int, height: int, radius: int) -> FloatArray:
     x = np.abs(np.arange(width) - (width - 1) / 2) - (width / 2 - radius)
     y = np.abs(np.arange(height) - (height - 1) / 2) - (height / 2 - radius)
     distance = np.hypot(np.maximum(x, 0)[None, :], np.maximum(y, 0)[:, None]) - radius
-    return np.clip(0.5 - distance, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(0.5 - distance, 0.0, 1.0), np.float32)

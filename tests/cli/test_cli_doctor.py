@@ -68,7 +68,8 @@ def test_nothing_installed(
 
 
 @pytest.mark.usefixtures("model_store")
-def test_damaged_model(tmp_path: Path,
+def test_damaged_model(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -88,8 +89,7 @@ def test_damaged_model(tmp_path: Path,
 
 
 @pytest.mark.usefixtures("model_store")
-def test_little_room(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_little_room(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     usage = shutil.disk_usage("/")._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     assert cli.run(["doctor"]) == 1

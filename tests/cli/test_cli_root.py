@@ -74,7 +74,7 @@ def _told_commands() -> list[str]:
     """Every command line that the help and the pages show."""
     told = [command for _, command in cli.EXAMPLES]
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]:
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ").replace("\\|", "|")
         told += re.findall(r"^(?: {4}|\$ )?(edgeavatar .+)$", text, re.MULTILINE)
         told += re.findall(r"`(edgeavatar [^`]+)`", text)
     return told
