@@ -318,9 +318,9 @@ class _Entry:
         choices: Iterable[str] = (),
         required: bool = True,
     ) -> str:
-        present = field in self.table
+        sound = isinstance(self.table.get(field), str)
         value = cast(str, self._take(field, str, "", required))
-        if not present:
+        if not sound:
             return value
         allowed = tuple(choices)
         if allowed and value not in allowed:
@@ -335,9 +335,9 @@ class _Entry:
         return self.text(field, pattern=_SHA256, form="64 lower-case hex digits")
 
     def size(self, field: str = "bytes") -> int:
-        missing = field not in self.table
+        sound = type(self.table.get(field)) is int
         value = cast(int, self._take(field, int, 0, True))
-        if value <= 0 and not missing:
+        if sound and value <= 0:
             self.fault(field, f"must be above 0, found {value}")
         return value
 
@@ -351,9 +351,8 @@ class _Entry:
             yield key, value
 
     def relative_path(self, field: str, *, required: bool = True) -> str:
-        present = field in self.table
         value = self.text(field, required=required)
-        if present and value and not all(_PATH_PART.match(part) for part in value.split("/")):
+        if value and not all(_PATH_PART.match(part) for part in value.split("/")):
             self.fault(field, f"must be a plain relative path, found {value!r}")
         return value
 

@@ -270,8 +270,6 @@ def _planes(frame: Any) -> FloatArray:
 
 
 def _mono(planes: FloatArray, frame: Any) -> FloatArray:
-    if planes.shape[0] == 1:
-        return planes[0]
     shares = np.array([_WEIGHTS.get(c.name, 1.0) for c in frame.layout.channels], np.float32)
     total = float(shares.sum())
     shares = shares / total if total > 0 else np.full_like(shares, 1 / len(shares))

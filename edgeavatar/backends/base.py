@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -171,6 +174,19 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
+@cache
+def processor() -> str:
+    """Name the processor with its instruction sets, for keys of compiled code."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    telling = ("model name", "flags", "Features", "CPU part")
+    found = sorted({line for line in lines if line.startswith(telling)})
+    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    return f"{platform.machine()} {digest[:16]}"
+
+
 def one_line(error: BaseException) -> str:
     """Give the part of a backend's message that a person can use, as one line."""
     lines = [line.strip() for line in str(error).splitlines()]
@@ -180,4 +196,5 @@ def one_line(error: BaseException) -> str:
         if line and not line.startswith(("Exception from", "Check '", "Exception: "))
     ]
     text = " ".join(telling or lines) or type(error).__name__
+    text = text.removeprefix("FrontEnd API failed with GeneralFailure:").strip()
     return text if len(text) <= 300 else text[:297] + "..."

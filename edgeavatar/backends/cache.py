@@ -12,7 +12,9 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,8 @@ from platformdirs import user_cache_path
 
 CACHE_ENV: Final = "EDGEAVATAR_CACHE"
 _DIGEST_BYTES: Final = hashlib.sha256().digest_size
+_KEEP_S: Final = 60 * 24 * 3600
+_NAME: Final = re.compile(r".+-[0-9a-f]{24}(\.\w+\.part)?")
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +63,8 @@ def read_entry(key: str) -> bytes | None:
         _log.info("dropping the damaged cache entry %s", path)
         discard_entry(key)
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
     return payload
 
 
@@ -74,6 +80,7 @@ def write_entry(key: str, payload: bytes) -> bool:
             file.write(hashlib.sha256(payload).digest())
             file.write(payload)
         temporary.replace(folder / key)
+        _drop_unused(folder)
     except OSError as error:
         _log.info("no cache of compiled models in %s: %s", folder, error)
         if temporary is not None:
@@ -87,3 +94,13 @@ def discard_entry(key: str) -> None:
     """Remove an entry if it is there and can be removed."""
     with contextlib.suppress(OSError):
         (cache_folder() / key).unlink()
+
+
+def _drop_unused(folder: Path) -> None:
+    """Remove what no start has read for long: entries of older versions, leftovers of crashes."""
+    oldest = time.time() - _KEEP_S
+    for path in folder.iterdir():
+        if _NAME.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()

@@ -24,6 +24,7 @@ _GRAPH_NODE: Final = 1
 _GRAPH_OUTPUT: Final = 12
 _GRAPH_VALUE_INFO: Final = 13
 _NODE_OUTPUT: Final = 2
+_NODE_OPERATOR: Final = 4
 _VALUE_INFO_NAME: Final = 1
 
 
@@ -42,13 +43,13 @@ def check_onnx(model: bytes, *, what: str) -> None:
     IntegrityError
         The bytes are not one complete protocol buffer with a graph that has nodes and outputs.
     """
-    numbers = {field.number for field in _fields(_graph_field(model, what).payload, what)}
+    numbers = {field.number for field in _fields(_content(_graph_field(model, what), what), what)}
     if not {_GRAPH_NODE, _GRAPH_OUTPUT} <= numbers:
         msg = f"{what}: expected an ONNX graph with nodes and outputs, found neither; install again"
         raise IntegrityError(msg)
 
 
-def node_output_names(model: bytes) -> list[str]:
+def node_output_names(model: bytes, *, what: str = "ONNX model") -> list[str]:
     """List the name of every value that a node of the top-level graph computes, in graph order.
 
     Raises
@@ -56,19 +57,21 @@ def node_output_names(model: bytes) -> list[str]:
     IntegrityError
         The bytes are not an ONNX model.
     """
-    what = "ONNX model"
-    names = []
-    for node in _fields(_graph_field(model, what).payload, what):
-        if node.number == _GRAPH_NODE:
-            names += [
-                str(field.payload, "utf-8")
-                for field in _fields(node.payload, what)
-                if field.number == _NODE_OUTPUT
-            ]
-    return names
+    return _strings_of_nodes(model, _NODE_OUTPUT, what)
 
 
-def graph_output_names(model: bytes) -> list[str]:
+def operators(model: bytes, *, what: str = "ONNX model") -> set[str]:
+    """Collect the names of the operators that the top-level graph uses.
+
+    Raises
+    ------
+    IntegrityError
+        The bytes are not an ONNX model.
+    """
+    return set(_strings_of_nodes(model, _NODE_OPERATOR, what))
+
+
+def graph_output_names(model: bytes, *, what: str = "ONNX model") -> list[str]:
     """List the names of the graph's outputs in their order.
 
     Raises
@@ -76,15 +79,14 @@ def graph_output_names(model: bytes) -> list[str]:
     IntegrityError
         The bytes are not an ONNX model.
     """
-    what = "ONNX model"
     return [
-        _value_name(field.payload)
-        for field in _fields(_graph_field(model, what).payload, what)
+        _value_name(_content(field, what), what)
+        for field in _fields(_content(_graph_field(model, what), what), what)
         if field.number == _GRAPH_OUTPUT
     ]
 
 
-def add_graph_outputs(model: bytes, names: Sequence[str]) -> bytes:
+def add_graph_outputs(model: bytes, names: Sequence[str], *, what: str = "ONNX model") -> bytes:
     """Make values inside the graph outputs of it.
 
     Parameters
@@ -94,6 +96,8 @@ def add_graph_outputs(model: bytes, names: Sequence[str]) -> bytes:
     names
         Values that some node of the top-level graph computes. Those that are outputs already are
         left alone; the others are appended behind the outputs that the graph has, in this order.
+    what
+        How messages call the model; so in the other functions here.
 
     Returns
     -------
@@ -107,20 +111,20 @@ def add_graph_outputs(model: bytes, names: Sequence[str]) -> bytes:
     IntegrityError
         The bytes are not an ONNX model.
     """
-    known = set(node_output_names(model))
+    known = set(node_output_names(model, what=what))
     unknown = [name for name in names if name not in known]
     if unknown:
         msg = (
-            f"expected a graph that computes {', '.join(unknown)}, found {len(known)} other values;"
-            " the model is another export than the one this name comes from"
+            f"{what}: expected a graph that computes {', '.join(unknown)}, found {len(known)} other"
+            " values; the model is another export than the one this name comes from"
         )
         raise BackendError(msg)
-    present = set(graph_output_names(model))
-    what = "ONNX model"
+    present = set(graph_output_names(model, what=what))
     graph = _graph_field(model, what)
+    content = _content(graph, what)
     declared = {
-        _value_name(field.payload): bytes(field.payload)
-        for field in _fields(graph.payload, what)
+        _value_name(_content(field, what), what): bytes(_content(field, what))
+        for field in _fields(content, what)
         if field.number == _GRAPH_VALUE_INFO
     }
     appended = b"".join(
@@ -138,12 +142,22 @@ def add_graph_outputs(model: bytes, names: Sequence[str]) -> bytes:
         (
             view[: graph.start],
             encode_varint(_MODEL_GRAPH << 3 | BYTES),
-            encode_varint(len(graph.payload) + len(appended)),
-            graph.payload,
+            encode_varint(len(content) + len(appended)),
+            content,
             appended,
             view[graph.end :],
         )
     )
+
+
+def _strings_of_nodes(model: bytes, number: int, what: str) -> list[str]:
+    return [
+        str(_content(field, what), "utf-8", "replace")
+        for node in _fields(_content(_graph_field(model, what), what), what)
+        if node.number == _GRAPH_NODE
+        for field in _fields(_content(node, what), what)
+        if field.number == number
+    ]
 
 
 def _graph_field(model: bytes, what: str) -> Field:
@@ -162,8 +176,16 @@ def _fields(message: bytes | memoryview, what: str) -> list[Field]:
         raise IntegrityError(msg) from None
 
 
-def _value_name(value_info: memoryview) -> str:
-    for field in iter_fields(value_info):
+def _content(field: Field, what: str) -> memoryview:
+    try:
+        return field.payload
+    except ValueError as error:
+        msg = f"{what}: expected an ONNX model, found broken data ({error}); install it again"
+        raise IntegrityError(msg) from None
+
+
+def _value_name(value_info: memoryview, what: str) -> str:
+    for field in _fields(value_info, what):
         if field.number == _VALUE_INFO_NAME:
-            return str(field.payload, "utf-8")
+            return str(_content(field, what), "utf-8", "replace")
     return ""

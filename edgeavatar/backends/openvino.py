@@ -12,7 +12,12 @@ import openvino as ov
 
 from edgeavatar.backends.base import Array, DeviceName, Session, TensorSpec, one_line
 from edgeavatar.backends.cache import cache_key, discard_entry, read_entry, write_entry
-from edgeavatar.backends.onnx_graph import add_graph_outputs, check_onnx
+from edgeavatar.backends.onnx_graph import (
+    add_graph_outputs,
+    check_onnx,
+    graph_output_names,
+    operators,
+)
 from edgeavatar.errors import BackendError, IntegrityError
 
 SUFFIXES: Final = (".tflite", ".xml", ".onnx")
@@ -21,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 
 def version() -> str:
-    """Version of the installed OpenVINO."""
-    return str(ov.get_version())
+    """Version of the installed OpenVINO, without the number of its build."""
+    return str(ov.get_version()).partition("-")[0]
 
 
 def devices() -> dict[DeviceName, str]:
@@ -59,19 +64,25 @@ def open_openvino(
         # pixels and make results differ between machines.
         settings["INFERENCE_PRECISION_HINT"] = "f32"
         settings["INFERENCE_NUM_THREADS"] = threads
+    content = _content(path, outputs)
+    if content is not None and "DynamicQuantizeLinear" in operators(content, what=path.name):
+        # OpenVINO 2026.4 compiles such graphs to wrong numbers in about one process of ten, unless
+        # it leaves out this optimisation.
+        settings["SNIPPETS_MODE"] = "DISABLE"
     shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
     key = cache_key(
         path,
         "openvino",
-        version(),
+        ov.get_version(),
         str(core.get_property(target, "FULL_DEVICE_NAME")),
         sorted(settings.items()),
         sorted(shapes.items()),
         tuple(outputs),
+        _weights_beside(path),
     )
     compiled = _from_cache(core, key, target, settings)
     if compiled is None:
-        model = _read(core, path, outputs)
+        model = _read(core, path, content)
         _reshape(model, path, shapes)
         try:
             compiled = core.compile_model(model, target, settings)
@@ -86,17 +97,33 @@ def open_openvino(
             " name the device that is there or give none"
         )
         raise BackendError(msg)
-    return OpenVinoSession(path, compiled, device=device, reason=reason)
+    # A tensor may go by several names here; the one of the ONNX graph is the one callers know.
+    names = (
+        [None] * len(compiled.outputs)
+        if content is None
+        else graph_output_names(content, what=path.name)
+    )
+    return OpenVinoSession(path, compiled, output_names=names, device=device, reason=reason)
 
 
 class OpenVinoSession(Session):
     """A compiled OpenVINO model with one inference request."""
 
-    def __init__(self, path: Path, compiled: Any, *, device: DeviceName, reason: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        compiled: Any,
+        *,
+        output_names: Sequence[str | None],
+        device: DeviceName,
+        reason: str,
+    ) -> None:
         super().__init__(
             path,
             inputs=tuple(_spec(port) for port in compiled.inputs),
-            outputs=tuple(_spec(port) for port in compiled.outputs),
+            outputs=tuple(
+                _spec(port, name) for port, name in zip(compiled.outputs, output_names, strict=True)
+            ),
             backend="openvino",
             device=device,
             reason=reason,
@@ -118,25 +145,39 @@ class OpenVinoSession(Session):
         del self._request
 
 
-def _read(core: Any, path: Path, outputs: Sequence[str]) -> Any:
-    if outputs and path.suffix != ".onnx":
-        msg = f"{path.name}: outputs can be added to .onnx files only, found {path.suffix}"
-        raise BackendError(msg)
+def _weights_beside(path: Path) -> tuple[int, int] | None:
     try:
-        if path.suffix == ".onnx":
-            content = path.read_bytes()
-            check_onnx(content, what=path.name)
-            if outputs:
-                edited = add_graph_outputs(content, outputs)
-                return core.read_model(edited, ov.Tensor(ov.Type.u8, ov.Shape([0])))
-        elif path.suffix == ".tflite":
-            _check_tflite(path)
+        status = path.with_suffix(".bin").stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _content(path: Path, outputs: Sequence[str]) -> bytes | None:
+    if path.suffix != ".onnx":
+        if outputs:
+            msg = f"{path.name}: outputs can be added to .onnx files only, found {path.suffix}"
+            raise BackendError(msg)
+        return None
+    content = path.read_bytes()
+    check_onnx(content, what=path.name)
+    return add_graph_outputs(content, outputs, what=path.name)
+
+
+def _read(core: Any, path: Path, content: bytes | None) -> Any:
+    if path.suffix == ".tflite":
+        _check_tflite(path)
+    try:
+        if content is not None:
+            return core.read_model(content, ov.Tensor(ov.Type.u8, ov.Shape([0])))
         return core.read_model(path)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         reason = one_line(error)
-        if "OpConversionFailure" in reason or "not supported" in reason:
+        if "OpConversionFailure" in str(error):
             msg = f"{path.name}: OpenVINO {version()} lacks an operation of this model: {reason}"
             raise BackendError(msg) from error
+        if isinstance(error, UnicodeDecodeError):
+            reason = "names that are no text"
         msg = f"{path.name}: expected a model that OpenVINO reads, found: {reason}; install again"
         raise IntegrityError(msg) from error
 
@@ -185,9 +226,10 @@ def _to_cache(compiled: Any, key: str) -> None:
     write_entry(key, blob)
 
 
-def _spec(port: Any) -> TensorSpec:
-    names = port.get_names()
-    name = port.get_any_name() if names else port.get_node().get_friendly_name()
+def _spec(port: Any, name: str | None = None) -> TensorSpec:
+    if name is None:
+        names = sorted(port.get_names())
+        name = names[0] if names else str(port.get_node().get_friendly_name())
     partial = port.get_partial_shape()
     shape = (
         None

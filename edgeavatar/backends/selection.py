@@ -12,6 +12,7 @@ from typing import Final, get_args
 import numpy as np
 
 from edgeavatar.backends.base import (
+    Array,
     BackendChoice,
     BackendName,
     DeviceChoice,
@@ -32,6 +33,8 @@ READERS: Final[Mapping[str, tuple[BackendName, ...]]] = {
 
 _MEASURE_S: Final = 0.25
 _CLEARLY_FASTER: Final = 0.9
+_AGREE: Final = 0.01
+"""Difference over the largest value up to which the backends compute the same."""
 
 
 def open_session(
@@ -55,7 +58,8 @@ def open_session(
     backend
         ``"auto"`` takes the only backend that reads the file. For ``.onnx`` files it takes
         onnxruntime where an input's shape varies (OpenVINO compiles anew for each new shape) and
-        otherwise the one that is measured to be faster here, once for each machine and version.
+        otherwise the one that is measured to be faster here, once for each machine and version, if
+        both compute the same.
     device
         ``"auto"`` is the CPU: the networks of this project are so small that moving frames to
         another device costs more than it saves. Any other device is used or refused.
@@ -180,27 +184,52 @@ def _open_faster(opener: _Opener, device: DeviceName) -> Session:
         second = opener.open("openvino", device, "")
     except BackendError as error:
         first.reason = f"OpenVINO cannot run this model ({error})"
-        chosen, other = first, None
+        chosen = first
     else:
-        first_ms, second_ms = _milliseconds(first), _milliseconds(second)
-        openvino_wins = second_ms < _CLEARLY_FASTER * first_ms
-        chosen, other = (second, first) if openvino_wins else (first, second)
-        chosen.reason = (
-            f"measured here: openvino {second_ms:.2f} ms, onnxruntime {first_ms:.2f} ms"
-            + ("" if openvino_wins or first_ms <= second_ms else " (too close to change)")
-        )
-    if other is not None:
+        chosen, other = _compare(first, second)
         other.close()
     write_entry(key, json.dumps({"backend": chosen.backend, "reason": chosen.reason}).encode())
     return chosen
 
 
-def _milliseconds(session: Session) -> float:
-    feeds = {
-        spec.name: np.zeros([dim or 1 for dim in spec.shape or ()], spec.dtype)
+def _compare(first: Session, second: Session) -> tuple[Session, Session]:
+    feeds = _probe(first)
+    difference = _difference(first.run(feeds), second.run(feeds))
+    if difference > _AGREE:
+        first.reason = f"openvino differs from onnxruntime by {difference:.1%} on this model"
+        return first, second
+    first_ms, second_ms = _milliseconds(first, feeds), _milliseconds(second, feeds)
+    chosen, other = (second, first) if second_ms < _CLEARLY_FASTER * first_ms else (first, second)
+    chosen.reason = f"measured here: openvino {second_ms:.2f} ms, onnxruntime {first_ms:.2f} ms"
+    return chosen, other
+
+
+def _probe(session: Session) -> dict[str, Array]:
+    generator = np.random.default_rng(0)
+    return {
+        spec.name: generator.standard_normal(shape).astype(spec.dtype)
+        if spec.dtype.kind == "f"
+        else np.ones(shape, spec.dtype)
         for spec in session.inputs
+        for shape in [[dim or 1 for dim in spec.shape or ()]]
     }
-    session.run(feeds)
+
+
+def _difference(first: Mapping[str, Array], second: Mapping[str, Array]) -> float:
+    """Give the largest difference over the largest value, of the output where it is largest."""
+    worst = 0.0
+    for name, expected in first.items():
+        found = second.get(name)
+        if found is None or found.shape != expected.shape:
+            return float("inf")
+        if expected.size:
+            size = float(np.abs(expected).max()) or 1.0
+            away = np.abs(expected.astype(np.float64) - found.astype(np.float64)).max()
+            worst = max(worst, float(away) / size)
+    return worst
+
+
+def _milliseconds(session: Session, feeds: Mapping[str, Array]) -> float:
     best = float("inf")
     until = time.perf_counter() + _MEASURE_S
     while True:

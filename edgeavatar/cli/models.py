@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeavatar.cli.transfer_progress import size_text, transfer_reporter
 from edgeavatar.errors import IntegrityError, ModelNotFound, UsageError
 
 if TYPE_CHECKING:
     from edgeavatar import zoo
-    from edgeavatar.installing import Installed, Reporter
+    from edgeavatar.installing import Installed
 
 PIPER_NOTE = (
     "Piper voices are spoken by piper-tts, which is GPL-3.0-or-later. It is a dependency that is "
@@ -69,7 +69,7 @@ def list_models(as_json: bool) -> None:
         (
             model.name,
             state,
-            _size(model.bytes),
+            size_text(model.bytes),
             model.commercial_use,
             " ".join(model.profiles) or "-",
             model.title,
@@ -120,7 +120,7 @@ def install(
     for name in names:
         manifest.model(name)
     try:
-        with _reporter(quiet) as report:
+        with transfer_reporter(quiet=quiet) as report:
             if bundle is not None:
                 done = installing.install_bundle(bundle, names or None, force=force, report=report)
             else:
@@ -152,7 +152,7 @@ def _tell_installed(done: Sequence[Installed], *, quiet: bool, as_json: bool) ->
     for item in done:
         model = item.model
         state = "was installed already" if item.already else "is installed"
-        click.echo(f"{model.name} {model.version} {state} ({_size(model.bytes)})")
+        click.echo(f"{model.name} {model.version} {state} ({size_text(model.bytes)})")
         if model.commercial_use != "yes" and not item.already:
             click.echo(f"  commercial use: {model.commercial_use}. {model.licence_weights}")
             if model.note:
@@ -249,11 +249,11 @@ def bundle(output: Path, names: tuple[str, ...], quiet: bool) -> None:
     """
     from edgeavatar import installing
 
-    with _reporter(quiet) as report:
+    with transfer_reporter(quiet=quiet) as report:
         written = installing.write_bundle(output, names or None, report=report)
     if not quiet:
         held = ", ".join(model.name for model in written)
-        click.echo(f"{output}: {held} ({_size(output.stat().st_size)})")
+        click.echo(f"{output}: {held} ({size_text(output.stat().st_size)})")
 
 
 @models.command()
@@ -300,108 +300,3 @@ def _print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
-
-
-def _size(size_bytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= size:
-            return f"{size_bytes / size:.1f} {unit}"
-    return f"{size_bytes} B"
-
-
-def _reporter(quiet: bool) -> Any:
-    """Return a context manager that gives the reporter for where stderr goes."""
-    from contextlib import nullcontext
-
-    from edgeavatar.installing import Silent
-
-    if quiet:
-        return nullcontext(Silent())
-    if sys.stderr.isatty():
-        return _Bars()
-    return nullcontext(_Lines())
-
-
-class _Lines:
-    """Progress as lines, one every ten seconds within a step."""
-
-    _INTERVAL_S = 10.0
-
-    def __init__(self) -> None:
-        self._what = ""
-        self._total = 0
-        self._told_s = 0.0
-        self._told_bytes = 0
-
-    def begin(self, what: str, total_bytes: int, done_bytes: int = 0) -> None:
-        """Print what begins."""
-        from time import monotonic
-
-        self._what, self._total = what, total_bytes
-        self._told_s, self._told_bytes = monotonic(), done_bytes
-        kept = f", {_size(done_bytes)} of it are here" if done_bytes else ""
-        self.say(f"{what} ({_size(total_bytes)}{kept})")
-
-    def advance(self, done_bytes: int) -> None:
-        """Print size, speed and remaining time now and then."""
-        from time import monotonic
-
-        elapsed = monotonic() - self._told_s
-        if elapsed >= self._INTERVAL_S:
-            speed = (done_bytes - self._told_bytes) / elapsed
-            left = f", {(self._total - done_bytes) / speed:.0f} s left" if speed > 0 else ""
-            self.say(f"  {_size(done_bytes)} of {_size(self._total)}, {_size(int(speed))}/s{left}")
-            self._told_s, self._told_bytes = monotonic(), done_bytes
-
-    def end(self) -> None:
-        """Print nothing; the next line tells enough."""
-
-    def say(self, line: str) -> None:
-        """Print a line."""
-        click.echo(line, err=True)
-
-
-class _Bars:
-    """Progress as a bar with size, speed and remaining time; gone when all is done."""
-
-    def __enter__(self) -> Reporter:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def begin(self, what: str, total_bytes: int, done_bytes: int = 0) -> None:
-        """Show a new bar."""
-        self._task = self._progress.add_task(what, total=total_bytes, completed=done_bytes)
-
-    def advance(self, done_bytes: int) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=done_bytes)
-
-    def end(self) -> None:
-        """Remove the bar."""
-        self._progress.remove_task(self._task)
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self._progress.console.print(line, markup=False, highlight=False)

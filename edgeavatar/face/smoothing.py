@@ -2,9 +2,13 @@
 
 Both filters here split an observation into the rigid pose of the head and the face in its own
 space, and treat each for itself. In face-local space a still face does not move at all, so noise
-can be told from motion by size: where a part of the face (lips, eyes, brows, the rest) moves no more
-than the noise does, it is averaged; where it moves more, it is left as measured. A linear low-pass
-cannot do that: a bilabial closure lasts two or three frames at 25 frames per second.
+can be told from motion by size: where a part of the face (lips, eyes, brows, the rest) moves no
+more than the noise does, it is averaged; where it moves more, it is left as measured. A linear
+low-pass cannot do that: a bilabial closure lasts two or three frames at 25 frames per second.
+
+On five clips of a talking person the offline filter keeps 99.9% of the range of the lip gap without
+lag while the lips of a silent person jitter by a third less; the causal one keeps 98% with a lag of
+0.1 frames (benchmarks/face.py).
 """
 
 from __future__ import annotations
@@ -35,6 +39,9 @@ _CUT_SHARE: Final = 0.5
 _CUT_SCALE: Final = 1.25
 _FACE_HEIGHT_CM: Final = 17.7
 """Height of the canonical face."""
+
+_CAUSAL: Final = {"min_cutoff_hz": 1.0, "beta": 8.0, "derivative_cutoff_hz": 6.0}
+"""Of six settings the one whose lag on speech stays at a tenth of a frame."""
 
 _LIPS = np.array(topology.LIPS)
 _RIGHT_EYE = np.array((*topology.RIGHT_EYE, topology.RIGHT_IRIS_CENTRE, *topology.RIGHT_IRIS))
@@ -271,11 +278,8 @@ class CausalSmoother:
     """
 
     def __init__(self, rate_hz: float) -> None:
-        self._parts = [
-            OneEuroFilter(rate_hz, min_cutoff_hz=1.5, beta=4.0, derivative_cutoff_hz=6.0)
-            for _ in _PARTS
-        ]
-        self._head = OneEuroFilter(rate_hz, min_cutoff_hz=1.5, beta=4.0, derivative_cutoff_hz=6.0)
+        self._parts = [OneEuroFilter(rate_hz, **_CAUSAL) for _ in _PARTS]
+        self._head = OneEuroFilter(rate_hz, **_CAUSAL)
         self._last: HeadPose | None = None
         self._unit_px = 1.0
 

@@ -109,9 +109,11 @@ def _run(command: list[str], environ: Mapping[str, str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InstallError(f"pip could not be asked for its configuration: {error}") from None
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        said = done.stderr.strip() or done.stdout.strip() or "no message"
+        if "Traceback" in said:
+            said = said.splitlines()[-1]
         raise InstallError(
-            f"pip could not be asked for its configuration: {lines[-1]}; "
+            f"pip could not be asked for its configuration: {' '.join(said.split())}; "
             f"see what is wrong with: {' '.join(command)}"
         )
     return done.stdout

@@ -261,8 +261,12 @@ def without_credentials(url: str) -> str:
 
 
 def redact(url: str) -> str:
-    """Return ``url`` as it may be shown: credentials and query replaced."""
-    parts = urllib.parse.urlsplit(url)
+    """Return ``url`` as it may be shown: without credentials, query and fragment."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        # What cannot be taken apart may hold a password anywhere.
+        return "a malformed address"
     netloc = parts.netloc.rpartition("@")[2]
     if netloc != parts.netloc:
         netloc = f"****@{netloc}"

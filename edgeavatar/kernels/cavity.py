@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
+_DONE = -2
 _CURVE_STEPS = 4096
 _CURVE_TOP = 1.5
 
@@ -107,79 +108,123 @@ def _light_vertices(
             out[i, c] = gain[c] * (albedo[i, c] * diffuse + shine)
 
 
-def shade_cavity(
-    visible: npt.NDArray[np.int32],
-    spans: npt.NDArray[np.int32],
-    vertices: Floats,
-    triangles: npt.NDArray[np.int32],
-    colours: Floats,
+def open_vertices(
     places: Floats,
     rim: Floats,
     rim_x: tuple[float, float],
-    lip: tuple[float, float, float, float, float],
+    lip: tuple[float, float, float],
+    out: Floats,
+) -> None:
+    """How each vertex sees the opening of the lips.
+
+    Parameters
+    ----------
+    places
+        ``(n, 3)`` float32 C-contiguous: face-local cm.
+    rim
+        ``(k, 2)`` float32: heights (cm) of the upper and lower lip's rim at ``k`` even steps of x.
+    rim_x
+        First and last x (cm) of ``rim``.
+    lip
+        ``(z, curve, side)``: the plane of the lips at x is ``z - curve * x²``; ``side`` (cm) is
+        how far the corners' flesh stands before it.
+    out
+        ``(n, 4)`` float32, written: height of the upper rim above the vertex, height of the lower
+        rim above it (mostly negative), depth behind the plane of the lips (0 or more), all cm, and
+        the share of light (0 to 1) that the corners let in from the sides.
+    """
+    if len(rim) < 2 or not rim_x[0] < rim_x[1] or out.shape != (len(places), 4):
+        raise ValueError(
+            f"expected a rim of 2 steps or more and out ({len(places)}, 4), found {len(rim)} steps"
+            f" over {rim_x} and {out.shape}"
+        )
+    first, last = np.float32(rim_x[0]), np.float32(rim_x[1])
+    _open_vertices(places, rim, first, last, np.array(lip, dtype=np.float32), out)
+
+
+@numba.njit(cache=True)
+def _open_vertices(
+    places: Floats, rim: Floats, first: np.float32, last: np.float32, lip: Floats, out: Floats
+) -> None:
+    one = np.float32(1)
+    last_step = np.float32(rim.shape[0] - 1)
+    per_cm = last_step / (last - first)
+    middle = np.float32(0.5) * (first + last)
+    for i in range(places.shape[0]):
+        x, y, z = places[i, 0], places[i, 1], places[i, 2]
+        behind = max(lip[0] - lip[1] * x * x - z, np.float32(0))
+        # Deep inside, no one column of the opening lights a point but all of it does.
+        deep = behind * np.float32(0.6)
+        towards = middle + (x - middle) / (one + deep * deep)
+        step = min(max((towards - first) * per_cm, np.float32(0)), last_step)
+        whole = min(int(step), rim.shape[0] - 2)
+        part = step - np.float32(whole)
+        depth = behind + lip[2]
+        right, left = last - x, first - x
+        out[i, 0] = rim[whole, 0] + part * (rim[whole + 1, 0] - rim[whole, 0]) - y
+        out[i, 1] = rim[whole, 1] + part * (rim[whole + 1, 1] - rim[whole, 1]) - y
+        out[i, 2] = behind
+        out[i, 3] = np.float32(0.5) * (
+            right / np.sqrt(right * right + depth * depth)
+            - left / np.sqrt(left * left + depth * depth)
+        )
+
+
+def shade_cavity(
+    visible: npt.NDArray[np.int32],
+    spans: npt.NDArray[np.int32],
+    triangles: npt.NDArray[np.int32],
+    corners: Floats,
+    overhang: tuple[float, float],
     sky: float,
     backdrop: Floats,
     out: Floats,
 ) -> None:
     r"""Resolve a visibility buffer to colours, with the light that the lips let in.
 
-    A point lies ``d`` behind the plane of the lips. In the vertical plane it sees the opening
-    between the elevations whose tangents are the heights of the upper and lower rim above it over
-    ``d``. With light :math:`1 + k \sin\varphi` from elevation :math:`\varphi` and Lambert's cosine
-    the share that arrives is
+    In the vertical plane a point sees the opening between the elevations whose tangents are the
+    heights of the lower and upper rim above it over their distance before it. With light
+    :math:`1 + k \sin\varphi` from elevation :math:`\varphi` and Lambert's cosine the share that
+    arrives is
 
-    .. math:: E_v = \tfrac12 \bigl[s + \tfrac k2 s^2\bigr]_{s_\mathrm{low}}^{s_\mathrm{up}},
-              \quad s = t / \sqrt{1 + t^2},
+    .. math:: E = \tfrac12 \bigl[s + \tfrac k2 s^2\bigr]_{s_\mathrm{low}}^{s_\mathrm{high}},
+              \quad s = t / \sqrt{1 + t^2}.
 
-    and likewise, with :math:`k = 0`, between the corners. The product lights the point: full at
-    the lips, dim below the upper lip, dark towards the throat. Red light dies more slowly, as it
-    is what the walls reflect.
+    Times the share from the sides it lights the point: full at the lips, dim below the upper lip,
+    dark towards the throat. What the walls have thrown back is red, and it is what is left there.
 
     Parameters
     ----------
     visible
-        ``(height, width, 8)`` int32 from :func:`~edgeavatar.kernels.raster.rasterise`.
+        ``(height, 8, width)`` int32 from :func:`~edgeavatar.kernels.raster.rasterise`.
     spans
         ``(height, 2)`` int32 as given to it.
-    vertices
-        ``(n, 3)`` float32 as given to it.
     triangles
-        ``(m, 3)`` int32.
-    colours
-        ``(n, 3)`` float32 from :func:`light_vertices`.
-    places
-        ``(n, 3)`` float32 face-local cm of each vertex (in the place it is drawn).
-    rim
-        ``(k, 2)`` float32: heights (cm) of the upper and lower lip's rim at ``k`` even steps of x.
-    rim_x
-        First and last x (cm) of ``rim``.
-    lip
-        ``(z, curve, upper, lower, side)``: the plane of the lips at x is ``z - curve * x²``; the
-        others (cm) are how far the lips that shade stand before it, above, below and at the
-        corners.
+        ``(m, 3)`` int32 as given to it.
+    corners
+        ``(n, 9)`` float32 C-contiguous, for each vertex: x and y as given to it, the four values
+        of :func:`open_vertices`, and the colour of :func:`light_vertices`.
+    overhang
+        How far the upper and the lower lip stand before their plane where they shade, cm, above 0.
     sky
-        The ``k`` above: how much more light comes from above.
+        The :math:`k` above: how much more light comes from above.
     backdrop
         ``(3,)`` float32: colour where no triangle is.
     out
         ``(height, width, 3)`` float32; written inside the spans only.
     """
-    if visible.shape[:2] != out.shape[:2] or len(spans) != len(out) or len(rim) < 2:
+    if visible.shape[::2] != out.shape[:2] or len(spans) != len(out) or min(overhang) <= 0:
         raise ValueError(
-            f"expected buffers of one size and a rim of 2 points or more, found {visible.shape},"
-            f" {out.shape}, {len(spans)} spans and {len(rim)} points"
+            f"expected buffers of one size and overhangs above 0, found {visible.shape},"
+            f" {out.shape}, {len(spans)} spans and {overhang}"
         )
     _shade_cavity(
         visible,
         spans,
-        vertices,
         triangles,
-        colours,
-        places,
-        rim,
-        np.float32(rim_x[0]),
-        np.float32(rim_x[1]),
-        np.array(lip, dtype=np.float32),
+        corners,
+        np.float32(overhang[0]),
+        np.float32(overhang[1]),
         np.float32(sky),
         backdrop,
         SAMPLE_OFFSETS,
@@ -187,110 +232,87 @@ def shade_cavity(
     )
 
 
-@numba.njit(cache=True, inline="always")
-def _open_share(
-    low: np.float32,
-    low_depth: np.float32,
-    high: np.float32,
-    high_depth: np.float32,
-    sky: np.float32,
-) -> np.float32:
-    """Light from between two edges, ``low`` and ``high`` cm from the point and so deep before it."""
-    top = high / np.sqrt(high * high + high_depth * high_depth)
-    bottom = low / np.sqrt(low * low + low_depth * low_depth)
-    share = np.float32(0.5) * (top - bottom + np.float32(0.5) * sky * (top * top - bottom * bottom))
-    return max(share, np.float32(0))
-
-
 @numba.njit(cache=True)
 def _shade_cavity(
     visible: npt.NDArray[np.int32],
     spans: npt.NDArray[np.int32],
-    vertices: Floats,
     triangles: npt.NDArray[np.int32],
-    colours: Floats,
-    places: Floats,
-    rim: Floats,
-    rim_first: np.float32,
-    rim_last: np.float32,
-    lip: Floats,
+    corners: Floats,
+    overhang_up: np.float32,
+    overhang_low: np.float32,
     sky: np.float32,
     backdrop: Floats,
     offsets: Floats,
     out: Floats,
 ) -> None:
+    one, half, eighth = np.float32(1), np.float32(0.5), np.float32(0.125)
+    tilt = half * sky
     width = out.shape[1]
-    steps = rim.shape[0]
-    per_cm = np.float32(steps - 1) / (rim_last - rim_first)
-    middle = np.float32(0.5) * (rim_first + rim_last)
     seen = np.empty(8, dtype=np.int32)
+    a, b, c, known = 0, 0, 0, -1
+    ax, ay, bx, by, cx, cy, per_area = one, one, one, one, one, one, one
     for y in range(out.shape[0]):
         for x in range(max(spans[y, 0], 0), min(spans[y, 1], width)):
             blue, green, red = np.float32(0), np.float32(0), np.float32(0)
+            same = True
             for k in range(8):
-                seen[k] = visible[y, x, k]
+                seen[k] = visible[y, k, x]
+                same = same and seen[k] == seen[0]
             for k in range(8):
                 number = seen[k]
-                if number == -2:
+                if number == _DONE:
                     continue
                 # Linear attributes: the mean over a triangle's points is the value at their mean.
-                count = np.float32(1)
+                count = one
                 dx, dy = offsets[k, 0], offsets[k, 1]
-                for other in range(k + 1, 8):
-                    if seen[other] == number:
-                        seen[other] = -2
-                        count += np.float32(1)
-                        dx += offsets[other, 0]
-                        dy += offsets[other, 1]
+                if same:
+                    count = np.float32(8)
+                    dx, dy = np.float32(0), np.float32(0)
+                else:
+                    for other in range(k + 1, 8):
+                        if seen[other] == number:
+                            seen[other] = _DONE
+                            count += one
+                            dx += offsets[other, 0]
+                            dy += offsets[other, 1]
+                share = count * eighth
                 if number < 0:
-                    blue += count * backdrop[0]
-                    green += count * backdrop[1]
-                    red += count * backdrop[2]
-                    continue
-                at_x = np.float32(x) + dx / count
-                at_y = np.float32(y) + dy / count
-                a, b, c = triangles[number, 0], triangles[number, 1], triangles[number, 2]
-                ax, ay = vertices[a, 0], vertices[a, 1]
-                bx, by = vertices[b, 0] - ax, vertices[b, 1] - ay
-                cx, cy = vertices[c, 0] - ax, vertices[c, 1] - ay
-                px, py = at_x - ax, at_y - ay
-                area = np.float32(1) / (bx * cy - by * cx)
-                wb = (px * cy - py * cx) * area
-                wc = (bx * py - by * px) * area
-                wa = np.float32(1) - wb - wc
-                place_x = wa * places[a, 0] + wb * places[b, 0] + wc * places[c, 0]
-                place_y = wa * places[a, 1] + wb * places[b, 1] + wc * places[c, 1]
-                place_z = wa * places[a, 2] + wb * places[b, 2] + wc * places[c, 2]
-                behind = max(lip[0] - lip[1] * place_x * place_x - place_z, np.float32(0))
-                # Deep inside, no one column of the opening lights a point but all of it does.
-                deep = behind * np.float32(0.6)
-                towards = middle + (place_x - middle) / (np.float32(1) + deep * deep)
-                step = (towards - rim_first) * per_cm
-                step = min(max(step, np.float32(0)), np.float32(steps - 1) - np.float32(1e-3))
-                whole = int(step)
-                part = step - np.float32(whole)
-                upper = rim[whole, 0] + part * (rim[whole + 1, 0] - rim[whole, 0])
-                lower = rim[whole, 1] + part * (rim[whole + 1, 1] - rim[whole, 1])
-                side = behind + lip[4]
-                light = _open_share(
-                    lower - place_y, behind + lip[3], upper - place_y, behind + lip[2], sky
-                ) * _open_share(rim_first - place_x, side, rim_last - place_x, side, np.float32(0))
-                # What has been around the walls is red, and it is what is left in the depth.
-                bounced = np.sqrt(light + np.float32(1e-4)) - light
-                cold = light + np.float32(0.10) * bounced
-                warm = light + np.float32(0.24) * bounced
-                blue += count * cold * (
-                    wa * colours[a, 0] + wb * colours[b, 0] + wc * colours[c, 0]
-                )
-                green += count * cold * (
-                    wa * colours[a, 1] + wb * colours[b, 1] + wc * colours[c, 1]
-                )
-                red += count * warm * (
-                    wa * colours[a, 2] + wb * colours[b, 2] + wc * colours[c, 2]
-                )
-            out[y, x, 0] = blue * np.float32(0.125)
-            out[y, x, 1] = green * np.float32(0.125)
-            out[y, x, 2] = red * np.float32(0.125)
+                    blue += share * backdrop[0]
+                    green += share * backdrop[1]
+                    red += share * backdrop[2]
+                else:
+                    if number != known:
+                        known = number
+                        a, b, c = triangles[number, 0], triangles[number, 1], triangles[number, 2]
+                        ax, ay = corners[a, 0], corners[a, 1]
+                        bx, by = corners[b, 0] - ax, corners[b, 1] - ay
+                        cx, cy = corners[c, 0] - ax, corners[c, 1] - ay
+                        per_area = one / (bx * cy - by * cx)
+                    px = np.float32(x) + dx / count - ax
+                    py = np.float32(y) + dy / count - ay
+                    wb = (px * cy - py * cx) * per_area
+                    wc = (bx * py - by * px) * per_area
+                    wa = one - wb - wc
+                    high = wa * corners[a, 2] + wb * corners[b, 2] + wc * corners[c, 2]
+                    low = wa * corners[a, 3] + wb * corners[b, 3] + wc * corners[c, 3]
+                    behind = wa * corners[a, 4] + wb * corners[b, 4] + wc * corners[c, 4]
+                    sides = wa * corners[a, 5] + wb * corners[b, 5] + wc * corners[c, 5]
+                    far_up, far_low = behind + overhang_up, behind + overhang_low
+                    high /= np.sqrt(high * high + far_up * far_up)
+                    low /= np.sqrt(low * low + far_low * far_low)
+                    light = half * (high - low + tilt * (high * high - low * low))
+                    light = max(light * sides, np.float32(0))
+                    bounced = np.sqrt(light + np.float32(1e-4)) - light
+                    cold = share * (light + np.float32(0.10) * bounced)
+                    warm = share * (light + np.float32(0.24) * bounced)
+                    blue += cold * (wa * corners[a, 6] + wb * corners[b, 6] + wc * corners[c, 6])
+                    green += cold * (wa * corners[a, 7] + wb * corners[b, 7] + wc * corners[c, 7])
+                    red += warm * (wa * corners[a, 8] + wb * corners[b, 8] + wc * corners[c, 8])
+                if same:
+                    break
+            out[y, x, 0] = blue
+            out[y, x, 1] = green
+            out[y, x, 2] = red
 
 
 def develop(
@@ -347,3 +369,146 @@ def _develop(
                 value = centre * column[x, c] + blur * (column[before, c] + column[after, c])
                 step = min(max(value * scale, np.float32(0)), last)
                 out[y, x, c] = np.uint8(curve[int(step + np.float32(0.5))] + np.float32(0.5))
+
+
+def lip_spans(
+    outline: npt.NDArray[np.float64], width: int, height: int, margin: float
+) -> npt.NDArray[np.int32]:
+    """Pixels of each row from the leftmost to the rightmost within a margin of an outline.
+
+    The margin is a square's: ``margin`` px along x and along y.
+
+    Parameters
+    ----------
+    outline
+        ``(n, 2)`` float64 px, a closed polygon, pixel centres at whole numbers.
+    width, height
+        Size of the picture, px.
+    margin
+        Px, 0 or more.
+
+    Returns
+    -------
+    ndarray
+        ``(height, 2)`` int32, first pixel and the one after the last; empty rows are (0, 0).
+    """
+    spans = np.zeros((height, 2), dtype=np.int32)
+    _lip_spans(np.ascontiguousarray(outline, dtype=np.float64), width, margin, spans)
+    return spans
+
+
+@numba.njit(cache=True)
+def _lip_spans(
+    outline: npt.NDArray[np.float64], width: int, margin: float, spans: npt.NDArray[np.int32]
+) -> None:
+    count = outline.shape[0]
+    for y in range(spans.shape[0]):
+        low, high = np.inf, -np.inf
+        for i in range(count):
+            ax, ay = outline[i - 1, 0], outline[i - 1, 1]
+            bx, by = outline[i, 0], outline[i, 1]
+            if max(ay, by) < y - margin or min(ay, by) > y + margin:
+                continue
+            # The part of the edge inside the band of rows; a level edge is inside whole.
+            first, last = 0.0, 1.0
+            if ay != by:
+                one, two = (y - margin - ay) / (by - ay), (y + margin - ay) / (by - ay)
+                first, last = max(min(one, two), 0.0), min(max(one, two), 1.0)
+            low = min(low, ax + first * (bx - ax), ax + last * (bx - ax))
+            high = max(high, ax + first * (bx - ax), ax + last * (bx - ax))
+        if low <= high:
+            begin = int(min(max(np.floor(low - margin), 0.0), float(width)))
+            end = int(min(max(np.ceil(high + margin) + 1, 0.0), float(width)))
+            if begin < end:
+                spans[y, 0], spans[y, 1] = begin, end
+
+
+def rim_heights(outline: npt.NDArray[np.float64], first: float, last: float, steps: int) -> Floats:
+    """Highest and lowest point of a closed outline at even steps of x.
+
+    Parameters
+    ----------
+    outline
+        ``(n, 2)`` float64: x and y, y up.
+    first, last
+        Ends of x; where no edge is met, the heights are those of the nearest corner in x.
+    steps
+        Count of steps, ends included.
+
+    Returns
+    -------
+    ndarray
+        ``(steps, 2)`` float32: highest and lowest.
+    """
+    heights = np.empty((steps, 2), dtype=np.float32)
+    _rim_heights(np.ascontiguousarray(outline, dtype=np.float64), first, last, heights)
+    return heights
+
+
+@numba.njit(cache=True)
+def _rim_heights(
+    outline: npt.NDArray[np.float64], first: float, last: float, heights: Floats
+) -> None:
+    count, steps = outline.shape[0], heights.shape[0]
+    for i in range(steps):
+        x = first + (last - first) * i / (steps - 1)
+        low, high = np.inf, -np.inf
+        nearest, fallback = np.inf, 0.0
+        for j in range(count):
+            ax, ay = outline[j - 1, 0], outline[j - 1, 1]
+            bx, by = outline[j, 0], outline[j, 1]
+            if abs(bx - x) < nearest:
+                nearest, fallback = abs(bx - x), by
+            if min(ax, bx) <= x <= max(ax, bx):
+                if ax == bx:
+                    low, high = min(low, ay, by), max(high, ay, by)
+                else:
+                    at = ay + (x - ax) / (bx - ax) * (by - ay)
+                    low, high = min(low, at), max(high, at)
+        if low > high:
+            low, high = fallback, fallback
+        heights[i, 0], heights[i, 1] = high, low
+
+
+def grid_normals(grid: Floats) -> Floats:
+    """Unit normals of a sheet of vertices by central differences (one-sided at its borders).
+
+    Parameters
+    ----------
+    grid
+        ``(rows, columns, 3)`` float32, 2 × 2 or more.
+
+    Returns
+    -------
+    ndarray
+        ``(rows, columns, 3)`` float32: along (next row − row) × (next column − column); zero where
+        the sheet has no area.
+    """
+    normals = np.empty(grid.shape, dtype=np.float32)
+    _grid_normals(np.ascontiguousarray(grid, dtype=np.float32), normals)
+    return normals
+
+
+@numba.njit(cache=True)
+def _grid_normals(grid: Floats, normals: Floats) -> None:
+    rows, columns = grid.shape[0], grid.shape[1]
+    for i in range(rows):
+        up, down = max(i - 1, 0), min(i + 1, rows - 1)
+        for j in range(columns):
+            left, right = max(j - 1, 0), min(j + 1, columns - 1)
+            ax, ay, az = (
+                grid[down, j, 0] - grid[up, j, 0],
+                grid[down, j, 1] - grid[up, j, 1],
+                grid[down, j, 2] - grid[up, j, 2],
+            )
+            bx, by, bz = (
+                grid[i, right, 0] - grid[i, left, 0],
+                grid[i, right, 1] - grid[i, left, 1],
+                grid[i, right, 2] - grid[i, left, 2],
+            )
+            nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+            length = np.sqrt(nx * nx + ny * ny + nz * nz)
+            scale = np.float32(1) / length if length > 0 else np.float32(0)
+            normals[i, j, 0] = nx * scale
+            normals[i, j, 1] = ny * scale
+            normals[i, j, 2] = nz * scale

@@ -69,13 +69,13 @@ def rasterise(
     width
         Width of the picture in pixels.
     visible, depth
-        Optional memory to write to, ``(height, width, 8)`` int32 and float32 C-contiguous. Outside
+        Optional memory to write to, ``(height, 8, width)`` int32 and float32 C-contiguous. Outside
         the spans it is left as it was.
 
     Returns
     -------
     ndarray
-        ``(height, width, 8)`` int32: the number of the triangle seen at each of
+        ``(height, 8, width)`` int32: the number of the triangle seen at each of
         :data:`SAMPLE_OFFSETS`, or :data:`NOTHING`. Outside the spans: :data:`NOTHING` in memory
         made here, else whatever was there.
 
@@ -91,7 +91,7 @@ def rasterise(
         raise ValueError(f"expected triangles (m, 3), found {triangles.shape}")
     if len(triangles) and (triangles.min() < 0 or triangles.max() >= len(vertices)):
         raise ValueError(f"a triangle names a vertex outside 0..{len(vertices) - 1}")
-    shape = (height, width, SAMPLE_COUNT)
+    shape = (height, SAMPLE_COUNT, width)
     if visible is None:
         visible = np.full(shape, NOTHING, dtype=np.int32)
     if depth is None:
@@ -110,6 +110,18 @@ def rasterise(
     return visible
 
 
+@numba.njit(cache=True, inline="always")
+def _edge(
+    px: np.float32, py: np.float32, qx: np.float32, qy: np.float32, forward: bool
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Start and slope of an edge, the same whichever of two neighbours asks: no cracks."""
+    if not forward:
+        px, py, qx, qy = qx, qy, px, py
+    rise = qy - py
+    slope = (qx - px) / rise if rise != np.float32(0) else np.float32(0)
+    return px, py, slope
+
+
 @numba.njit(cache=True)
 def _rasterise(
     vertices: npt.NDArray[np.float32],
@@ -120,65 +132,74 @@ def _rasterise(
     depth: npt.NDArray[np.float32],
 ) -> None:
     height = visible.shape[0]
-    left, right = visible.shape[1], 0
+    left, end = visible.shape[2], 0
     top, bottom = height, 0
     for y in range(height):
         if spans[y, 0] < spans[y, 1]:
             left = min(left, spans[y, 0])
-            right = max(right, spans[y, 1])
+            end = max(end, spans[y, 1])
             top = min(top, y)
             bottom = y + 1
-            visible[y, spans[y, 0] : spans[y, 1]] = -1
-            depth[y, spans[y, 0] : spans[y, 1]] = np.float32(np.inf)
-    offset_x = offsets[:, 0].copy()
-    offset_y = offsets[:, 1].copy()
+            visible[y, :, spans[y, 0] : spans[y, 1]] = -1
+            depth[y, :, spans[y, 0] : spans[y, 1]] = np.float32(np.inf)
     half = np.float32(0.5)
+    far = np.float32(1e9)
     for number in range(triangles.shape[0]):
-        a, b, c = triangles[number, 0], triangles[number, 2], triangles[number, 1]
+        a, b, c = triangles[number, 0], triangles[number, 1], triangles[number, 2]
         ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
         bx, by, bz = vertices[b, 0], vertices[b, 1], vertices[b, 2]
         cx, cy, cz = vertices[c, 0], vertices[c, 1], vertices[c, 2]
-        # With b and c swapped and y down, a front has a positive area; NaN compares as false.
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if not (area > _SMALLEST_AREA_PX) or not np.isfinite(az + bz + cz + area):
+        # Twice the area, positive when seen from the front; NaN compares as false.
+        area = (by - ay) * (cx - ax) - (bx - ax) * (cy - ay)
+        if not (area > _SMALLEST_AREA_PX):
             continue
         low_x, high_x = min(ax, bx, cx), max(ax, bx, cx)
         low_y, high_y = min(ay, by, cy), max(ay, by, cy)
-        if high_x < left - 1 or low_x > right or high_y < top - 1 or low_y > bottom:
+        if high_x < left - half or low_x > end or high_y < top - half or low_y > bottom:
             continue
-        x_first = int(np.ceil(max(low_x - half, left)))
-        x_last = min(right, int(np.floor(min(high_x + half, right))) + 1)
-        y_first = int(np.ceil(max(low_y - half, top)))
-        y_last = min(bottom, int(np.floor(min(high_y + half, bottom))) + 1)
-        if x_first >= x_last or y_first >= y_last:
+        if not np.isfinite(az + bz + cz + area):
             continue
-        # Edge functions, each positive inside, as value at the corner's own origin plus slopes.
-        ab_x, ab_y = ay - by, bx - ax
-        bc_x, bc_y = by - cy, cx - bx
-        ca_x, ca_y = cy - ay, ax - cx
-        depth_x = (bc_x * az + ca_x * bz + ab_x * cz) / area
-        depth_y = (bc_y * az + ca_y * bz + ab_y * cz) / area
-        reach_ab = half * (abs(ab_x) + abs(ab_y))
-        reach_bc = half * (abs(bc_x) + abs(bc_y))
-        reach_ca = half * (abs(ca_x) + abs(ca_y))
-        for y in range(y_first, y_last):
-            row_first = max(x_first, spans[y, 0])
-            row_last = min(x_last, spans[y, 1])
-            for x in range(row_first, row_last):
-                at_ab = ab_x * (x - ax) + ab_y * (y - ay)
-                at_bc = bc_x * (x - bx) + bc_y * (y - by)
-                at_ca = ca_x * (x - cx) + ca_y * (y - cy)
-                if at_ab < -reach_ab or at_bc < -reach_bc or at_ca < -reach_ca:
+        depth_x = ((bz - az) * (ay - cy) + (cz - az) * (by - ay)) / area
+        depth_y = ((bz - az) * (cx - ax) + (cz - az) * (ax - bx)) / area
+        y_first = int(np.ceil(max(low_y - half, np.float32(top))))
+        y_last = int(np.floor(min(high_y + half, np.float32(bottom - 1))))
+        ab_x, ab_y, ab_slope = _edge(ax, ay, bx, by, a < b)
+        bc_x, bc_y, bc_slope = _edge(bx, by, cx, cy, b < c)
+        ca_x, ca_y, ca_slope = _edge(cx, cy, ax, ay, c < a)
+        for y in range(y_first, y_last + 1):
+            row_first, row_last = np.float32(spans[y, 0]), np.float32(spans[y, 1] - 1)
+            for k in range(8):
+                at_y = np.float32(y) + offsets[k, 1]
+                if at_y < low_y or at_y > high_y:
                     continue
-                at_depth = az + depth_x * (x - ax) + depth_y * (y - ay)
-                for k in range(8):
-                    dx, dy = offset_x[k], offset_y[k]
-                    if (
-                        at_ab + ab_x * dx + ab_y * dy >= 0
-                        and at_bc + bc_x * dx + bc_y * dy >= 0
-                        and at_ca + ca_x * dx + ca_y * dy >= 0
-                    ):
-                        here = at_depth + depth_x * dx + depth_y * dy
-                        if here < depth[y, x, k]:
-                            depth[y, x, k] = here
-                            visible[y, x, k] = number
+                # The stretch of this line of points inside all edges: one that goes down bounds
+                # it on the left, one that goes up on the right.
+                from_x, to_x = -far, far
+                on_edge = ab_x + (at_y - ab_y) * ab_slope
+                if by > ay:
+                    from_x = max(from_x, on_edge)
+                elif by < ay:
+                    to_x = min(to_x, on_edge)
+                on_edge = bc_x + (at_y - bc_y) * bc_slope
+                if cy > by:
+                    from_x = max(from_x, on_edge)
+                elif cy < by:
+                    to_x = min(to_x, on_edge)
+                on_edge = ca_x + (at_y - ca_y) * ca_slope
+                if ay > cy:
+                    from_x = max(from_x, on_edge)
+                elif ay < cy:
+                    to_x = min(to_x, on_edge)
+                from_x = max(from_x - offsets[k, 0], row_first)
+                to_x = min(to_x - offsets[k, 0], row_last)
+                line = az + depth_y * (at_y - ay) + depth_x * (offsets[k, 0] - ax)
+                first, last = int(np.ceil(from_x)), int(np.floor(to_x))
+                if first > last:
+                    continue
+                depth_line = depth[y, k, first : last + 1]
+                visible_line = visible[y, k, first : last + 1]
+                for x in range(depth_line.shape[0]):
+                    here = line + depth_x * np.float32(first + x)
+                    if here < depth_line[x]:
+                        depth_line[x] = here
+                        visible_line[x] = number

@@ -1,6 +1,7 @@
 """Backward warps: a displacement field from moved mesh vertices, and planes sampled through it.
 
-The field lives on a coarse grid, is piecewise linear over the mesh and is read bilinearly, so its
+The field lives on a coarse grid, is piecewise linear over the mesh and is read bilinearly (but
+never across a tear, where lips or lids close over what the source shows between them), so its
 cost follows the number of triangles and not of pixels. Planes are sampled with a cubic (Keys 1981),
 which keeps the source's sharpness where bilinear sampling blurs it.
 """
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from edgeavatar.types import ByteArray, FloatArray
 
+TEAR = 1.5
+"""Change of displacement over one step of the field, in steps, from which on two nodes are read as
+two sides of a tear and not as ends of a slope. An opening mouth reaches 1; lips and lids that close
+over what the source shows have no bound, and what they hide must not be read."""
 STILL_PX = 1.0 / 64.0
 """Displacements below this in both axes leave the pixel bit-exact."""
 
@@ -147,6 +152,7 @@ def _source_map(field, ox, oy, step, x0, y0, scale, shift, map_x, map_y):  # typ
     height, width = map_x.shape
     rows, columns = field.shape[0], field.shape[1]
     zero, one = np.float32(0), np.float32(1)
+    tear = np.float32(TEAR) * step
     still = np.float32(STILL_PX)
     per_px = scale / step
     shrink = one / scale
@@ -159,16 +165,25 @@ def _source_map(field, ox, oy, step, x0, y0, scale, shift, map_x, map_y):  # typ
         line_x = np.empty(columns, np.float32)
         line_y = np.empty(columns, np.float32)
         for j in range(columns):
-            line_x[j] = (one - fy) * field[i, j, 0] + fy * field[i + 1, j, 0]
-            line_y[j] = (one - fy) * field[i, j, 1] + fy * field[i + 1, j, 1]
+            jump_x = field[i + 1, j, 0] - field[i, j, 0]
+            jump_y = field[i + 1, j, 1] - field[i, j, 1]
+            share = fy
+            if max(abs(jump_x), abs(jump_y)) > tear:
+                share = np.float32(round(fy))
+            line_x[j] = field[i, j, 0] + share * jump_x
+            line_y[j] = field[i, j, 1] + share * jump_y
         start = (np.float32(x0) * scale + shift - ox) / step
         for c in range(width):
             gx = start + np.float32(c) * per_px
             gx = min(max(gx, zero), np.float32(columns) - np.float32(1.001))
             j = int(gx)
             fx = gx - np.float32(j)
-            dx = line_x[j] + fx * (line_x[j + 1] - line_x[j])
-            dy = line_y[j] + fx * (line_y[j + 1] - line_y[j])
+            jump_x = line_x[j + 1] - line_x[j]
+            jump_y = line_y[j + 1] - line_y[j]
+            if max(abs(jump_x), abs(jump_y)) > tear:
+                fx = np.float32(round(fx))
+            dx = line_x[j] + fx * jump_x
+            dy = line_y[j] + fx * jump_y
             if abs(dx) < still and abs(dy) < still:
                 dx, dy = zero, zero
             map_x[r, c] = np.float32(x0 + c) + dx * shrink
@@ -176,7 +191,10 @@ def _source_map(field, ox, oy, step, x0, y0, scale, shift, map_x, map_y):  # typ
 
 
 def polygon_alpha(
-    polygon: FloatArray, box: tuple[int, int, int, int], softness_px: float
+    polygon: FloatArray,
+    box: tuple[int, int, int, int],
+    softness_px: float,
+    grow_px: float = 0.0,
 ) -> FloatArray:
     """Soft coverage of a polygon.
 
@@ -187,8 +205,10 @@ def polygon_alpha(
     box
         Left, top, right, bottom (exclusive) in pixels: the pixels to fill.
     softness_px
-        Distance over which alpha falls from 1 inside to 0 at the edge, so that nothing outside the
-        polygon is covered.
+        Distance over which alpha falls from 1 to 0 at the edge. Without ``grow_px`` nothing outside
+        the polygon is covered.
+    grow_px
+        Distance by which the edge lies outside the polygon.
 
     Returns
     -------
@@ -198,27 +218,29 @@ def polygon_alpha(
     x0, y0, x1, y1 = box
     out = np.zeros((max(0, y1 - y0), max(0, x1 - x0)), np.float32)
     if out.size and len(polygon) >= 3:
+        local = np.asarray(polygon, np.float32) - np.array([x0, y0], np.float32)
         _polygon_alpha(
-            np.ascontiguousarray(polygon, np.float32), x0, y0, np.float32(softness_px), out
+            np.ascontiguousarray(local), np.float32(softness_px), np.float32(grow_px), out
         )
     return out
 
 
 @numba.njit(cache=True)
-def _polygon_alpha(polygon, x0, y0, softness, out):  # type: ignore[no-untyped-def]
+def _polygon_alpha(polygon, softness, grow, out):  # type: ignore[no-untyped-def]
     n = polygon.shape[0]
     height, width = out.shape
-    # Squared distance to the border, known only within the soft band; 1 elsewhere after scaling.
-    near = np.full((height, width), softness * softness, np.float32)
+    # Distance to the border, known only in the band in which it decides.
+    band = max(softness, grow)
+    near = np.full((height, width), band * band, np.float32)
     for k in range(n):
-        ax, ay = polygon[k - 1, 0] - x0, polygon[k - 1, 1] - y0
-        bx, by = polygon[k, 0] - x0, polygon[k, 1] - y0
+        ax, ay = polygon[k - 1, 0], polygon[k - 1, 1]
+        bx, by = polygon[k, 0], polygon[k, 1]
         ex, ey = bx - ax, by - ay
         length2 = ex * ex + ey * ey
-        r0 = max(0, int(np.floor(min(ay, by) - softness)))
-        r1 = min(height - 1, int(np.ceil(max(ay, by) + softness)))
-        c0 = max(0, int(np.floor(min(ax, bx) - softness)))
-        c1 = min(width - 1, int(np.ceil(max(ax, bx) + softness)))
+        r0 = max(0, int(np.floor(min(ay, by) - band)))
+        r1 = min(height - 1, int(np.ceil(max(ay, by) + band)))
+        c0 = max(0, int(np.floor(min(ax, bx) - band)))
+        c1 = min(width - 1, int(np.ceil(max(ax, bx) + band)))
         for r in range(r0, r1 + 1):
             for c in range(c0, c1 + 1):
                 wx, wy = np.float32(c) - ax, np.float32(r) - ay
@@ -228,19 +250,26 @@ def _polygon_alpha(polygon, x0, y0, softness, out):  # type: ignore[no-untyped-d
                 dx, dy = wx - t * ex, wy - t * ey
                 near[r, c] = min(near[r, c], dx * dx + dy * dy)
     crossings = np.empty(n, np.float32)
+    inside = np.zeros(width, np.bool_)
     for r in range(height):
         py = np.float32(r)
         count = 0
         for k in range(n):
-            ax, ay = polygon[k - 1, 0] - x0, polygon[k - 1, 1] - y0
-            bx, by = polygon[k, 0] - x0, polygon[k, 1] - y0
+            ax, ay = polygon[k - 1, 0], polygon[k - 1, 1]
+            bx, by = polygon[k, 0], polygon[k, 1]
             if (ay > py) != (by > py):
                 crossings[count] = (bx - ax) * (py - ay) / (by - ay) + ax
                 count += 1
         ordered = np.sort(crossings[:count])
+        inside[:] = False
         for pair in range(count // 2):
             c0 = max(0, int(np.ceil(ordered[2 * pair])))
             c1 = min(width - 1, int(np.floor(ordered[2 * pair + 1])))
             for c in range(c0, c1 + 1):
-                t = np.sqrt(near[r, c]) / softness
-                out[r, c] = t * t * (3 - 2 * t)
+                inside[c] = True
+        for c in range(width):
+            signed = np.sqrt(near[r, c])
+            if not inside[c]:
+                signed = -signed
+            t = min(max((signed + grow) / softness, np.float32(0.0)), np.float32(1.0))
+            out[r, c] = t * t * (3 - 2 * t)

@@ -1,11 +1,11 @@
 """How far a row of weights parts the lips.
 
-The rig is linear, so the gap between the inner lips is a weighted sum. The coefficients are those of
-``models/face_basis.npz`` (derived from ICT-FaceKit, MIT, © 2020 USC Institute for Creative
+The rig is linear, so the gap between the inner lips is a weighted sum. The coefficients are those
+of ``models/face_basis.npz`` (derived from ICT-FaceKit, MIT, © 2020 USC Institute for Creative
 Technologies): vertical movement of landmark 13, the middle of the upper inner lip, less that of
-landmark 14 below it, in units of the face height, 17.7 cm in the MediaPipe canonical face. They are
-written out here because the motion stage needs nothing else of the basis; a test holds the two
-together.
+landmark 14 below it, in units of the face height, 17.7 cm in the MediaPipe canonical face. They
+are written out here because the motion stage needs nothing else of the basis; a test holds the
+two together.
 """
 
 from __future__ import annotations

@@ -44,9 +44,6 @@ _LEVEL_FALL_DB = 0.1
 _RANGE_DB = (50.0, 45.0)
 """A band at -50 dB of the level counts 0, at -5 dB 1."""
 
-LOOK_AHEAD_ROWS = (_AHEAD_TICKS + 1) * _TICK_ROWS + _NOISE_SMOOTHING
-"""Rows of sound beyond a row that may be needed before it can be heard."""
-
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -74,6 +71,7 @@ class Listener:
         self._first_row = 0
         self._heard_rows = 0
         self._ticks: list[tuple[Floats, float]] = []
+        self._first_tick = 0
         self._total = 0
 
     def push(self, samples: FloatArray) -> Heard:
@@ -119,17 +117,11 @@ class Listener:
 
     def _hear(self, *, ended: bool) -> Heard:
         known = self._first_row + len(self._power)
-        smoothed_to = known if ended else known - _NOISE_SMOOTHING // 2
-        while True:
-            tick = len(self._ticks)
-            if ended:
-                if (tick - 1) * _TICK_ROWS >= known:
-                    break
-            elif (tick + _AHEAD_TICKS) * _TICK_ROWS > smoothed_to:
-                break
+        end_tick = -(-known // _TICK_ROWS) if ended else known // _TICK_ROWS - _AHEAD_TICKS
+        for tick in range(self._first_tick + len(self._ticks), end_tick + 1):
             self._ticks.append(self._measure(tick, known))
         start = self._heard_rows
-        last = min(known, max(start, (len(self._ticks) - 1) * _TICK_ROWS))
+        last = min(known, max(start, end_tick * _TICK_ROWS))
         heard = self._levelled(start, last)
         self._heard_rows = last
         self._forget()
@@ -139,8 +131,8 @@ class Listener:
         """Noise power of each band and level of the speech around a tick."""
         low = max(0, (tick - _BACK_TICKS) * _TICK_ROWS)
         high = min(known, (tick + _AHEAD_TICKS) * _TICK_ROWS)
-        if high <= low:
-            return self._ticks[-1] if self._ticks else (np.zeros(BANDS), _LOWEST_LEVEL_DB)
+        if high == low:
+            return np.zeros(BANDS), _LOWEST_LEVEL_DB
         window = self._power[low - self._first_row : high - self._first_row]
         size = min(_NOISE_SMOOTHING, len(window))
         total = np.cumsum(np.concatenate([np.zeros((1, BANDS)), window]), axis=0)
@@ -151,7 +143,7 @@ class Listener:
 
     def _levelled(self, first: int, last: int) -> Heard:
         rows = np.arange(first, last)
-        tick, share = np.divmod(rows, _TICK_ROWS)
+        tick, share = np.divmod(rows - self._first_tick * _TICK_ROWS, _TICK_ROWS)
         share = (share / _TICK_ROWS)[:, None]
         noise_of = np.array([noise for noise, _ in self._ticks]).reshape(-1, BANDS)
         level_of = np.array([level for _, level in self._ticks])[:, None]
@@ -168,8 +160,12 @@ class Listener:
         )
 
     def _forget(self) -> None:
-        needed = max(0, (len(self._ticks) - _BACK_TICKS) * _TICK_ROWS)
-        drop = min(needed, self._heard_rows) - self._first_row
+        used = self._heard_rows // _TICK_ROWS - self._first_tick
+        if used > 0:
+            del self._ticks[:used]
+            self._first_tick += used
+        next_tick = self._first_tick + len(self._ticks)
+        drop = (next_tick - _BACK_TICKS) * _TICK_ROWS - self._first_row
         if drop > 0:
             self._power = self._power[drop:]
             self._first_row += drop

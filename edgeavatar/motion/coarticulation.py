@@ -56,6 +56,9 @@ _VOWEL_CLEARANCE_S = 0.025
 """A closure stays this far from the middle of a vowel, so that the vowel is seen too."""
 _HELD_SHARE = 0.8
 """Part of a bilabial's time before its release."""
+_GLIDE_SHARE = 0.45
+"""Part of a diphthong's time by which each of its vowels reaches into the other: the lips are on
+their way for most of it."""
 _LOOK_AHEAD_S = 0.6
 """More than any phoneme reaches before its own start: fall-off, speed limit, smoothing, closure."""
 
@@ -119,6 +122,9 @@ class _Goal:
     end: float
     target: Channels
     dominance: Channels
+    glide_in: float = 0.0
+    """Reach at least this far back, in seconds: from the first vowel of a diphthong."""
+    glide_out: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +237,18 @@ class _Track:
                 vowel=all(v.vowel for v in visemes),
             )
         )
+        glide = _GLIDE_SHARE * (end - start) if len(visemes) > 1 and self._spans[-1].vowel else 0.0
         total = sum(v.share for v in visemes)
         cursor = start
-        for viseme in visemes:
+        for i, viseme in enumerate(visemes):
             stop = cursor + (end - start) * viseme.share / total
             target = viseme.target * self._style.strength
             if viseme.seals:
                 target[_GAP] = PRESSED_GAP
             elif viseme.vowel:
                 target[[_JAW, _GAP]] *= self._vowel_gain(phoneme.stress)
-            self._goals.append(_Goal(cursor, stop, target, viseme.dominance))
+            inner = (glide if i > 0 else 0.0, glide if i + 1 < len(visemes) else 0.0)
+            self._goals.append(_Goal(cursor, stop, target, viseme.dominance, *inner))
             cursor = stop
 
     def _vowel_gain(self, stress: int) -> float:
@@ -268,11 +276,11 @@ class _Track:
         weight = np.full((len(times), len(ARTICULATORS)), 1e-9)
         longest = float(_REACH.max())
         for goal in self._goals:
-            low = int(np.searchsorted(times, goal.start - longest))
-            high = int(np.searchsorted(times, goal.end + longest))
+            low = int(np.searchsorted(times, goal.start - max(longest, goal.glide_in)))
+            high = int(np.searchsorted(times, goal.end + max(longest, goal.glide_out)))
             if low == high:
                 continue
-            claim = goal.dominance * _claim(times[low:high], goal.start, goal.end)
+            claim = goal.dominance * _claim(times[low:high], goal)
             total[low:high] += claim * goal.target
             weight[low:high] += claim
         return np.asarray(total / weight)
@@ -343,11 +351,13 @@ def _yields_before(span: _Span) -> float:
     return span.start + 0.6 * (span.end - span.start)
 
 
-def _claim(times: Times, start: float, end: float) -> Channels:
+def _claim(times: Times, goal: _Goal) -> Channels:
     """Dominance of a goal over time, each articulator with its own reach: ``(n, 9)`` in [0, 1]."""
     # The plateau is the middle; a phoneme gives way towards its neighbours within its own time.
-    quarter = 0.25 * (end - start)
-    early = (start + quarter - times)[:, None] / (_REACH[:, 0] + quarter)
-    late = (times - end + quarter)[:, None] / (_REACH[:, 1] + quarter)
+    quarter = 0.25 * (goal.end - goal.start)
+    before = np.maximum(_REACH[:, 0], goal.glide_in) + quarter
+    after = np.maximum(_REACH[:, 1], goal.glide_out) + quarter
+    early = (goal.start + quarter - times)[:, None] / before
+    late = (times - goal.end + quarter)[:, None] / after
     x = np.clip(np.maximum(early, late), 0.0, 1.0)
     return np.asarray((1.0 - x) ** 3 * (1.0 + 3.0 * x))

@@ -227,6 +227,9 @@ _CONSONANTS: dict[Place, Viseme] = {
 }
 
 
+_GROOVED = (_CONSONANTS["sibilant"], _CONSONANTS["postalveolar"])
+
+
 def _vowel(height: float, back: float, rounded: bool, reduced: bool) -> Viseme:
     if rounded:
         target = _channels(
@@ -319,9 +322,13 @@ def visemes_of(symbol: str) -> tuple[Viseme, ...]:
             goals[-1] = _modified(goals[-1], pucker=(0.18, 0.6))
     if not goals:
         return (REST,)
-    if len(goals) == 2 and goals[0].vowel and goals[1].vowel:
+    if len(goals) == 2:
         first, second = goals
-        return (_with_share(first, 0.58), _with_share(second, 0.42))
+        if first.vowel and second.vowel:
+            return (_with_share(first, 0.58), _with_share(second, 0.42))
+        if first is _CONSONANTS["alveolar"] and any(second is fricative for fricative in _GROOVED):
+            # The stop of an affricate is made with the lips of its fricative.
+            return (_modified(second, tongue_tip=(1.0, 4.0)), second)
     return tuple(goals)
 
 
@@ -349,7 +356,7 @@ def is_open_vowel(symbol: str) -> bool:
 
 # ------------------------------------------------------------------------- articulators to weights
 
-_SOFTNESS = 0.004
+_SOFTNESS = 0.010
 """Face heights over which lips change from parted by their own muscles to held together over an
 open jaw; a sharp change would show as a corner in the track."""
 

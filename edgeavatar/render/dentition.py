@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeavatar.kernels.cavity import grid_normals
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -378,8 +380,8 @@ def _lower_arch(scale: float) -> _Arch:
 
 
 # Heights of a crown's rows of vertices: dense where the edge is rounded.
-_ROWS_FINE = np.array([0, 0.1, 0.2, 0.31, 0.43, 0.55, 0.67, 0.78, 0.87, 0.94, 0.983, 1.0])
-_ROWS_COARSE = np.array([0, 0.2, 0.42, 0.64, 0.82, 0.93, 0.98, 1.0])
+_ROWS_FINE = np.array([0, 0.13, 0.28, 0.45, 0.62, 0.77, 0.88, 0.955, 1.0])
+_ROWS_COARSE = np.array([0, 0.25, 0.5, 0.72, 0.88, 0.965, 1.0])
 
 
 def _loop_angles(labial: int, lingual: int) -> FloatArray:
@@ -398,7 +400,7 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
     across (-1 mesial to 1 distal), and the counts of rows and columns.
     """
     heights = _ROWS_FINE if fine else _ROWS_COARSE
-    angles = _loop_angles(13 if fine else 9, 5 if fine else 5)
+    angles = _loop_angles(11 if fine else 7, 3)
     v, angle = np.meshgrid(heights, angles, indexing="ij")
 
     def half_width(contact: float) -> FloatArray:
@@ -571,9 +573,9 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
     reached = 0.0
     for number, crown in enumerate(crowns):
         width = crown.width * scale / 10
-        for step in range(8):
-            lengths.append(reached + width * step / 8)
-            phases.append(step / 8)
+        for step in range(6):
+            lengths.append(reached + width * step / 6)
+            phases.append(step / 6)
             owners.append(number)
         reached += width
     lengths.append(reached)
@@ -740,25 +742,29 @@ _TONGUE_FRONT = np.array(
 # How far the sides bend down from the middle line, cm: the blade is thin, the body thick.
 _TONGUE_BEND = np.array([0.8, 0.8, 0.85, 0.85, 0.75, 0.55, 0.35, 0.2, 0.15, 0.2])
 
-_TONGUE_ROWS = 44
-_TONGUE_COLUMNS = 23
+_TONGUE_ROWS = 30
+_TONGUE_COLUMNS = 17
 
 
-def _spline_matrix(knots: int, rows: int) -> FloatArray:
-    """Catmull-Rom weights: ``(rows, knots)`` float64, uniform in the knots' numbers."""
-    matrix = np.zeros((rows, knots))
+def _spline_matrices(
+    knots: int, rows: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Catmull-Rom weights and those of the slope, ``(rows, knots)``, uniform in the knots."""
+    places, slopes = np.zeros((rows, knots)), np.zeros((rows, knots))
     for row, at in enumerate(np.linspace(0, knots - 1, rows)):
         i = min(int(at), knots - 2)
         t = at - i
         weights = (
-            -0.5 * t + t * t - 0.5 * t**3,
-            1 - 2.5 * t * t + 1.5 * t**3,
-            0.5 * t + 2 * t * t - 1.5 * t**3,
-            -0.5 * t * t + 0.5 * t**3,
+            (-0.5 * t + t * t - 0.5 * t**3, -0.5 + 2 * t - 1.5 * t * t),
+            (1 - 2.5 * t * t + 1.5 * t**3, -5 * t + 4.5 * t * t),
+            (0.5 * t + 2 * t * t - 1.5 * t**3, 0.5 + 4 * t - 4.5 * t * t),
+            (-0.5 * t * t + 0.5 * t**3, -t + 1.5 * t * t),
         )
-        for k, weight in enumerate(weights):
-            matrix[row, min(max(i - 1 + k, 0), knots - 1)] += weight
-    return matrix  # type: ignore[return-value]
+        for k, (place, slope) in enumerate(weights):
+            knot = min(max(i - 1 + k, 0), knots - 1)
+            places[row, knot] += place
+            slopes[row, knot] += slope
+    return places, slopes
 
 
 class Tongue:
@@ -774,7 +780,7 @@ class Tongue:
         self._scale = anatomy.arch_scale
         self._edge_y = anatomy.upper_edge_y + anatomy.overbite
         self._edge_z = _INCISAL_Z - anatomy.overjet
-        self._spline = _spline_matrix(len(_TONGUE_REST), _TONGUE_ROWS)
+        self._spline, self._slope = _spline_matrices(len(_TONGUE_REST), _TONGUE_ROWS)
         self._bend = (self._spline @ _TONGUE_BEND)[:, None] * self._scale
         # The cleft runs along the back of the tongue and fades towards tip and underside.
         self._cleft = 0.13 * np.minimum(self._bend, 0.55)
@@ -828,20 +834,14 @@ class Tongue:
         )
         line = (self._spline @ knots) * self._scale
         z, y, half_width = line[:, 0], line[:, 1], line[:, 2]
-        dz, dy = np.gradient(z), np.gradient(y)
+        slope = self._slope @ knots[:, :2]
+        dz, dy = slope[:, 0], slope[:, 1]
         length = np.maximum(np.hypot(dz, dy), 1e-6)
         # Inwards across the middle line, away from the side that is seen.
         inward_z, inward_y = dy / length, -dz / length
         sink = self._drop[None] * self._bend + self._groove[None] * self._cleft
-        grid = np.stack(
-            [
-                half_width[:, None] * self._sin[None],
-                self._edge_y + y[:, None] + inward_y[:, None] * sink,
-                self._edge_z + z[:, None] + inward_z[:, None] * sink,
-            ],
-            axis=-1,
-        )
-        row, column = np.gradient(grid, axis=(0, 1))
-        normal = np.cross(row, column)
-        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
-        return grid.reshape(-1, 3).astype(np.float32), normal.reshape(-1, 3).astype(np.float32)
+        grid = np.empty((_TONGUE_ROWS, _TONGUE_COLUMNS, 3), dtype=np.float32)
+        grid[..., 0] = half_width[:, None] * self._sin
+        grid[..., 1] = (self._edge_y + y)[:, None] + inward_y[:, None] * sink
+        grid[..., 2] = (self._edge_z + z)[:, None] + inward_z[:, None] * sink
+        return grid.reshape(-1, 3), grid_normals(grid).reshape(-1, 3)

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from edgeavatar.types import ByteArray, FaceObservation, FloatArray, HeadPose, IdlePose
 
-FIELD_NODES = 160
-"""Nodes of the displacement field along one face height: 1 to 4 px apart in common videos."""
+FIELD_NODES = 240
+"""Nodes of the displacement field along one face height: 1 to 3 px apart in common videos."""
 BORDER_FADE = 0.05
 """Band along the picture's border, in face heights, in which movement fades: what lies beyond the
 border is not known."""
@@ -166,10 +166,11 @@ class GeometricRenderer:
     ) -> Frame:
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
-        box = _even_box(rim, warped)
+        box = _even_box(rim, 2.0 + softness, warped)
         if box is None:
             return warped
         x0, y0, x1, y1 = box
+        apart = 1.0 - closedness(face)
         alpha = polygon_alpha(rim, box, softness)
         if not alpha.any():
             return warped
@@ -184,7 +185,6 @@ class GeometricRenderer:
             lip_polygon=rim,
         )
         filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
-        apart = 1.0 - closedness(face)
         if apart <= 0:
             return filled
         # What the source shows between its own lips is the person's own teeth: they stay with the
@@ -216,10 +216,10 @@ def _shifted_planes(
     return planes[0], planes[1], planes[2]
 
 
-def _even_box(curve: FloatArray, frame: Frame) -> tuple[int, int, int, int] | None:
+def _even_box(curve: FloatArray, margin: float, frame: Frame) -> tuple[int, int, int, int] | None:
     """Even pixel box around a curve, clipped to the picture; None if nothing is left."""
-    x0, y0 = (max(0, math.floor(v) - 2) & ~1 for v in curve.min(0))
-    right, bottom = (math.ceil(v) + 3 for v in curve.max(0))
+    x0, y0 = (max(0, math.floor(v - margin)) & ~1 for v in curve.min(0))
+    right, bottom = (math.ceil(v + margin) + 1 for v in curve.max(0))
     x1 = min(frame.width & ~1, right + (right & 1))
     y1 = min(frame.height & ~1, bottom + (bottom & 1))
     return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None

@@ -91,6 +91,11 @@ class Person:
         rims = self.neutral_cm[[*UPPER_INNER_LIP, *LOWER_INNER_LIP], 1]
         return float(rims.mean())
 
+    def gaps_cm(self, row: FloatArray) -> FloatArray:
+        """Gap of the lips at nine places under a row of mouth weights, ``(9,)``."""
+        y = self.neutral_cm[:, 1] + np.tensordot(row, self.basis_cm[:, :, 1], 1)
+        return np.asarray(y[list(UPPER_INNER_LIP)] - y[list(LOWER_INNER_LIP)], np.float32)
+
 
 def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Person:
     """Learn a person's resting face from some frames.
@@ -133,20 +138,23 @@ def mouth_strength(face: FaceObservation) -> float:
     return turn * nod * smoothstep(0.4, 0.7, face.score)
 
 
-def source_speech(face: FaceObservation, person: Person) -> FloatArray:
-    """Mouth weights that the source itself shows in this frame.
+def source_speech(face: FaceObservation, person: Person) -> tuple[FloatArray, float]:
+    """Find out how the source itself moves its mouth in this frame.
 
     Returns
     -------
-    FloatArray
+    weights : FloatArray
         ``(26,)`` float32; all zero when the lips are within noise of their rest, so that a still
         source is left still.
+    certainty : float
+        0 when the source is at rest, 1 when it clearly talks, smiles or yawns.
     """
-    moved = unpose(face.landmarks, face.pose) - person.neutral_cm
-    weights = person.unmix @ moved[list(LIPS)].ravel()
-    shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
-    size_cm = float(np.sqrt((shown**2).sum(-1).mean()))
-    return np.asarray(weights * smoothstep(0.06, 0.16, size_cm), np.float32)
+    lips = list(LIPS)
+    moved = unpose(face.landmarks, face.pose)[lips] - person.neutral_cm[lips]
+    weights = person.unmix @ moved.ravel()
+    shown = np.tensordot(weights, person.basis_cm[:, lips], 1)
+    certainty = smoothstep(0.06, 0.16, float(np.sqrt((shown**2).sum(-1).mean())))
+    return np.asarray(weights * np.float32(certainty), np.float32), certainty
 
 
 def lip_closure(row: FloatArray) -> float:
@@ -171,17 +179,23 @@ def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -
         ``(478, 2)`` float32 pixels. Lips meet but never cross.
     """
     strength = np.float32(mouth_strength(face))
-    weights = (row - source_speech(face, person)) * strength
+    shown, certainty = source_speech(face, person)
+    weights = (row - shown) * strength
     closure = lip_closure(row) * float(strength)
     if not np.abs(weights).max() > 1e-4:
         return np.zeros((478, 2), np.float32)
     moved = _turned(np.tensordot(weights, person.basis_cm, 1), face.pose)
+    # A mouth that the source opened is brought back by the rig's own movements as far as they
+    # explain it; the rest of its gap is taken up by the rims.
+    gap = np.maximum(_lip_gaps(face, moved), 0.0)
+    asked = np.maximum(person.gaps_cm(row), 0.0) * np.float32(face.pose.scale_px)
+    wanted = gap + (asked - gap) * np.float32(certainty * strength)
     if closure > 0:
-        gap_cm = float(np.maximum(_lip_gaps(face, moved), 0).mean()) / face.pose.scale_px
+        gap_cm = float(wanted.mean()) / face.pose.scale_px
         shut = person.basis_cm[MOUTH_CLOSE]
         per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
         moved += _turned(shut * np.float32(closure * gap_cm / per_unit), face.pose)
-    _let_lips_meet(face, moved, closure)
+    _set_lip_gaps(face, moved, wanted * np.float32(1.0 - closure))
     return moved
 
 
@@ -204,11 +218,10 @@ def _lip_gaps(face: FaceObservation, moved: FloatArray) -> FloatArray:
     return np.asarray(apart @ down_axis(face.pose), np.float32)
 
 
-def _let_lips_meet(face: FaceObservation, moved: FloatArray, closure: float) -> None:
-    """Stop lips from crossing, and bring them together by ``closure`` (changes ``moved``)."""
-    gap = _lip_gaps(face, moved)
-    wanted = np.maximum(gap, 0.0) * np.float32(1.0 - closure)
-    shift = 0.5 * (gap - wanted)[:, None] * down_axis(face.pose)[None, :]
+def _set_lip_gaps(face: FaceObservation, moved: FloatArray, wanted_px: FloatArray) -> None:
+    """Move both rims alike until their gaps are the wanted ones (changes ``moved``)."""
+    excess = _lip_gaps(face, moved) - wanted_px
+    shift = 0.5 * excess[:, None] * down_axis(face.pose)[None, :]
     moved[list(UPPER_INNER_LIP)] += shift
     moved[list(LOWER_INNER_LIP)] -= shift
 

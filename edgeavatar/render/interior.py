@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeavatar.kernels.cavity import develop, light_vertices, shade_cavity
+from edgeavatar.kernels.cavity import (
+    develop,
+    light_vertices,
+    lip_spans,
+    open_vertices,
+    rim_heights,
+    shade_cavity,
+)
 from edgeavatar.kernels.raster import SAMPLE_COUNT, full_spans, rasterise
 from edgeavatar.render.dentition import (
     MouthAnatomy,
@@ -40,14 +47,16 @@ _LIP_CURVE = 0.25
 """How fast the lips recede from the middle, per cm: corners at rest lie 1.4 cm behind the middle
 at x = 2.4 in the canonical mesh and in the mean of the London people."""
 
-_LIP_OVERHANG_CM = (0.22, 0.10, 0.50)
-"""How far the upper lip, the lower lip and the corners stand before the plane of their inner rim
-where they shade; softens their shadows by as much."""
+_OVERHANG_CM = (0.22, 0.10)
+_OVERHANG_SIDE_CM = 0.50
+"""How far the upper lip, the lower lip and the flesh at the corners stand before the plane of
+their inner rim where they shade; softens their shadows by as much."""
 
 _RIM_STEPS = 96
 
-_MARGIN_SHARE = 0.03
-_MARGIN_PX = 4.0
+_MARGIN_PX = 2.0
+_MARGIN_SHARE = 0.02
+"""What is drawn around the lips' rim for the caller's soft edge, in part of the mouth's width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +272,9 @@ class InteriorModel:
         )
         self._gloss = np.concatenate([upper.gloss, lower.gloss, self._tongue.gloss, lining.gloss])
         self._colours = np.empty_like(self._places)
-        self._visible = np.empty((0, 0, SAMPLE_COUNT), dtype=np.int32)
-        self._depth = np.empty((0, 0, SAMPLE_COUNT), dtype=np.float32)
+        self._open = np.empty((len(self._places), 4), dtype=np.float32)
+        self._visible = np.empty((0, SAMPLE_COUNT, 0), dtype=np.int32)
+        self._depth = np.empty((0, SAMPLE_COUNT, 0), dtype=np.float32)
         self._linear = np.empty((0, 0, 3), dtype=np.float32)
 
     def render(
@@ -343,7 +353,8 @@ class InteriorModel:
         stretch = np.array([width / (x1 - x0), height / (y1 - y0)])
         origin = np.array([x0, y0])
         outline = (polygon - origin + 0.5) * stretch - 0.5
-        spans = lip_spans(outline, width, height)
+        margin = _MARGIN_PX + _MARGIN_SHARE * float(np.ptp(outline[:, 0]))
+        spans = lip_spans(outline, width, height, margin)
 
         gain = np.array(light.gain_bgr, dtype=np.float32)
         backdrop = (0.02 * gain * np.array(self.anatomy.lining_bgr)).astype(np.float32)
@@ -359,28 +370,28 @@ class InteriorModel:
         )
         lip_z = self.anatomy.lip_z + lip_forward_cm
         rim, rim_x = rim_profile(polygon, pose, lip_z)
+        open_vertices(self._places, rim, rim_x, (lip_z, _LIP_CURVE, _OVERHANG_SIDE_CM), self._open)
         shade_cavity(
             visible,
             spans,
-            screen,
             self._triangles,
-            self._colours,
-            self._places,
-            rim,
-            rim_x,
-            (lip_z, _LIP_CURVE, *_LIP_OVERHANG_CM),
+            np.concatenate([screen[:, :2], self._open, self._colours], axis=1),
+            _OVERHANG_CM,
             light.sky,
             backdrop,
             linear,
         )
+        plain = np.empty((1, 1, 3), dtype=np.uint8)
+        develop(backdrop.reshape(1, 1, 3), full_spans(1, 1), 0.0, plain)
         out = np.empty((height, width, 3), dtype=np.uint8)
-        develop(linear, full_spans(height, width), blur, out)
+        out[...] = plain
+        develop(linear, spans, blur, out)
         return out
 
     def _make_room(self, width: int, height: int) -> None:
         if self._linear.shape[:2] != (height, width):
-            self._visible = np.empty((height, width, SAMPLE_COUNT), dtype=np.int32)
-            self._depth = np.empty((height, width, SAMPLE_COUNT), dtype=np.float32)
+            self._visible = np.empty((height, SAMPLE_COUNT, width), dtype=np.int32)
+            self._depth = np.empty((height, SAMPLE_COUNT, width), dtype=np.float32)
             self._linear = np.empty((height, width, 3), dtype=np.float32)
 
     def _pose_parts(
@@ -444,49 +455,6 @@ class InteriorModel:
         return screen
 
 
-def lip_spans(
-    outline: npt.NDArray[np.float64], width: int, height: int
-) -> npt.NDArray[np.int32]:
-    """Pixels of each row inside the outline, with a margin for the caller's soft edge.
-
-    Parameters
-    ----------
-    outline
-        ``(n, 2)`` px of the result, closed, pixel centres at whole numbers.
-    width, height
-        Size of the result, px.
-
-    Returns
-    -------
-    ndarray
-        ``(height, 2)`` int32, first pixel and the one after the last; empty rows are (0, 0).
-    """
-    margin = _MARGIN_PX + _MARGIN_SHARE * float(np.ptp(outline[:, 0]))
-    after = np.roll(outline, -1, axis=0)
-    low = np.minimum(outline[:, 1], after[:, 1])[None] - margin
-    high = np.maximum(outline[:, 1], after[:, 1])[None] + margin
-    rows = np.arange(height, dtype=np.float64)[:, None]
-    rise = after[:, 1] - outline[:, 1]
-    level = np.abs(rise) < 1e-9
-    slope = (after[:, 0] - outline[:, 0]) / np.where(level, 1.0, rise)
-    near = (rows >= low) & (rows <= high)
-    # Where an edge enters and leaves the band of rows within the margin.
-    ends = []
-    for offset in (-margin, margin):
-        at = np.clip(rows + offset, low + margin, high - margin)
-        along = np.where(level, outline[:, 0], outline[:, 0] + (at - outline[:, 1]) * slope)
-        ends.append(along)
-    ends.append(np.where(level, after[:, 0], ends[0]))
-    x = np.stack(ends)
-    first = np.where(near, x, np.inf).min(axis=(0, 2))
-    last = np.where(near, x, -np.inf).max(axis=(0, 2))
-    spans = np.zeros((height, 2), dtype=np.int32)
-    used = np.isfinite(first)
-    spans[used, 0] = np.clip(np.floor(first[used] - margin), 0, width)
-    spans[used, 1] = np.clip(np.ceil(last[used] + margin) + 1, 0, width)
-    return spans
-
-
 def rim_profile(
     polygon: npt.NDArray[np.float64], pose: HeadPose, lip_z: float
 ) -> tuple[FloatArray, tuple[float, float]]:
@@ -514,21 +482,10 @@ def rim_profile(
     seen = (polygon - pose.translation_px[:2]) / pose.scale_px * np.array([1.0, -1.0])
     facing = rotation[2, 2] if abs(rotation[2, 2]) > 0.2 else 0.2
     local = np.zeros((len(polygon), 3))
-    for _ in range(4):
+    for _ in range(3):
         depth = lip_z - _LIP_CURVE * np.minimum(local[:, 0] ** 2, 9.0)
         away = (depth - seen @ rotation[:2, 2]) / facing
         local = np.column_stack([seen, away]) @ rotation
     first, last = float(local[:, 0].min()), float(local[:, 0].max())
     last = max(last, first + 1e-3)
-    at = np.linspace(first, last, _RIM_STEPS)[:, None]
-    after = np.roll(local, -1, axis=0)
-    run = after[:, 0] - local[:, 0]
-    upright = np.abs(run) < 1e-9
-    part = np.clip((at - local[:, 0]) / np.where(upright, 1.0, run), 0, 1)
-    heights = local[:, 1] + part * (after[:, 1] - local[:, 1])
-    within = (at >= np.minimum(local[:, 0], after[:, 0]) - 1e-9) & (
-        at <= np.maximum(local[:, 0], after[:, 0]) + 1e-9
-    )
-    upper = np.where(within, heights, -np.inf).max(axis=1)
-    lower = np.where(within, heights, np.inf).min(axis=1)
-    return np.column_stack([upper, lower]).astype(np.float32), (first, last)
+    return rim_heights(local[:, :2], first, last, _RIM_STEPS), (first, last)

@@ -101,6 +101,10 @@ def _trim(word: str) -> str:
 
 
 _MONEY = re.compile(r"([$£€])(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{2}))?(?![\d.]*\d)")
+_YEAR = re.compile(
+    r"(?:(?<=\bin )|(?<=\bsince )|(?<=\bof )|(?<=\bby )|(?<=\bfrom )|(?<=\buntil )"
+    r"|(?<=(?:st|nd|rd|th), ))(?:1[1-9]|20)\d\d\b(?![,.]\d)"
+)
 _UNITS = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent")}
 
 
@@ -118,9 +122,10 @@ def spell_out(sentence: str) -> str:
         The same with words in place of most symbols; plain numbers stay.
     """
     from hibari.g2p.normalize import normalize
+    from hibari.g2p.numbers import year
 
     normalized: str = normalize(_expand(_MONEY.sub(_money, sentence)))
-    return normalized
+    return _YEAR.sub(lambda m: str(year(int(m.group()))), normalized)
 
 
 def _money(match: re.Match[str]) -> str:
@@ -140,6 +145,7 @@ _OHM = re.compile(r"(?<=\d)\s?([kM]?)Ω")
 _GREEK_ALONE = re.compile(r"(?<![\u0370-\u03ff])[\u0391-\u03c9](?![\u0370-\u03ff])")
 _LATIN = {"e.g.": "for example", "i.e.": "that is", "cf.": "compare", "viz.": "namely"}
 _LATIN_WORD = re.compile(r"(?<![\w.])(?:e\.\s?g\.|i\.\s?e\.|cf\.|viz\.)(?!\w)", re.I)
+_MULTIPLES = {"": "", "k": "kil", "M": "meg"}
 _SPELLED = {
     ".": "dot",
     "/": "slash",
@@ -160,9 +166,7 @@ def _expand(sentence: str) -> str:
     sentence = _EMAIL.sub(lambda m: _spell_address(m.group()), sentence)
     sentence = _URL.sub(lambda m: _spell_address(m.group()), sentence)
     sentence = _LATIN_WORD.sub(lambda m: _LATIN[re.sub(r"\s", "", m.group().lower())], sentence)
-    sentence = _OHM.sub(
-        lambda m: {"k": " kilo", "M": " mega", "": " "}[m.group(1)] + "ohms", sentence
-    )
+    sentence = _OHM.sub(lambda m: f" {_MULTIPLES[m.group(1)]}ohms", sentence)
     return _GREEK_ALONE.sub(lambda m: f" {_greek_name(m.group())} ", sentence)
 
 

@@ -59,7 +59,7 @@ def misaki_to_ipa(letter: str) -> str:
         return SILENCE
     if letter in _MISAKI:
         return _MISAKI[letter]
-    if letter.isalpha() and letter not in TRAILING_MARKS:
+    if letter.isalpha() and letter not in TRAILING_MARKS and letter not in STRESS_MARKS:
         return letter
     return ""
 

@@ -26,6 +26,7 @@ _WINDOW_S = 0.01
 _SILENCE_DB = -40.0
 """Below the loud parts (95th percentile of the windows' power) this counts as silent."""
 _MIN_PAUSE_S = 0.06
+_KEEP_S = 0.05
 _CLOSURE_S = 0.08
 """Time a stop's closure is given before its burst when a pause hides where it began: the long end
 of English closures (Byrd 1993 measured means of 55 to 69 ms), so that lips have time to close."""
@@ -227,13 +228,15 @@ def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: i
     """
     closure = round(_CLOSURE_S * sample_rate)
     shortest = round(_MIN_PAUSE_S * sample_rate)
+    keep = round(_KEEP_S * sample_rate)
     for i, span in enumerate(spans):
         if span.symbol != SILENCE:
             continue
         before = spans[i - 1] if i > 0 else None
         after = spans[i + 1] if i + 1 < len(spans) else None
-        low = before.start if before else 0
-        high = after.end if after else span.end
+        # However quiet, a phoneme keeps some time: a final stop may be all closure.
+        low = before.start + min(keep, before.end - before.start) if before else 0
+        high = after.end - min(keep, after.end - after.start) if after else span.end
         run = _silent_run(silent, hop, low, high, (span.start + span.end) // 2)
         if before is None:
             run = (0, run[1])

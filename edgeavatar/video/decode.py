@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-_TEXT_CODECS: Final = frozenset({"ansi", "bintext", "idf", "xbin"})
-"""FFmpeg reads a .txt file as a terminal recording and draws it into pictures."""
+_REFUSED_DEMUXERS: Final = frozenset(
+    "adf bin concat dash ffmetadata hls idf image2 rtp rtsp sdp tty whip xbin".split()
+)
+"""Playlists, which could name the network or wait for ever for more, text drawn into pictures, and
+file name patterns."""
 
 _FALLBACK_RATE: Final = Fraction(25)
 _MAX_DAMAGED_PACKETS: Final = 10_000
@@ -170,8 +174,10 @@ def _open_container(path: Path) -> InputContainer:
     if not path.is_file():
         raise MediaError(f"expected a video file, found {path}, which is not a file; name a file")
     try:
-        # A playlist must not make FFmpeg reach for anything but local files.
-        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        return av.open(
+            str(path.absolute()),
+            options={"protocol_whitelist": "file", "format_whitelist": _accepted_demuxers()},
+        )
     except av.PermissionError as error:
         raise MediaError(
             f"expected a readable video, found that {path} may not be read; check its permissions"
@@ -182,6 +188,12 @@ def _open_container(path: Path) -> InputContainer:
             f"expected a video in {path}, found {found} ({_words(error)}); a file that was cut "
             "short in copying or recording looks like this too, copy or export it again"
         ) from error
+
+
+@functools.cache
+def _accepted_demuxers() -> str:
+    known = {name for names in av.formats_available for name in names.split(",")}
+    return ",".join(sorted(known - _REFUSED_DEMUXERS))
 
 
 def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -202,8 +214,6 @@ def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
             f"expected a video codec that FFmpeg decodes, found an unknown one in {path}; "
             "convert it to H.264 first"
         )
-    if stream.codec_context.name in _TEXT_CODECS:
-        raise MediaError(f"expected a video, found text in {path}; give a video or a photo")
     return stream
 
 

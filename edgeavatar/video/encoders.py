@@ -86,6 +86,10 @@ ENCODERS: Final[dict[str, VideoEncoder]] = {
 """By FFmpeg's name. Defaults aim at no loss that shows."""
 
 
+STORES_ASPECT: Final = frozenset({"libx264", "libx265"})
+"""Encoders that write the pixel aspect into the stream itself; PyAV offers no other place."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncodingChoice:
     """A container and encoder with all their settings, checked against this build of FFmpeg."""

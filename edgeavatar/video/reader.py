@@ -12,7 +12,13 @@ from edgeavatar.errors import MediaError
 from edgeavatar.types import Frame, VideoInfo
 from edgeavatar.video.decode import Decoder, Picture
 from edgeavatar.video.planes import Orientation, extract_planes
-from edgeavatar.video.tags import FULL_RANGE, read_tags, unusual_tags
+from edgeavatar.video.tags import (
+    FULL_RANGE,
+    LIMITED_RANGE,
+    RGB_TARGET_MATRIX,
+    read_tags,
+    unusual_tags,
+)
 
 if TYPE_CHECKING:
     import os
@@ -76,10 +82,11 @@ class VideoReader:
         picture = first.frame
         stored_width, stored_height = self._stored_size = (picture.width, picture.height)
         self._orientation = orientation = self._read_orientation(picture)
+        is_rgb = picture.format.is_rgb
         is_full = picture.color_range == FULL_RANGE or picture.format.name.startswith("yuvj")
         colour = read_tags(
-            matrix=int(picture.colorspace),
-            range_=FULL_RANGE if is_full else int(picture.color_range),
+            matrix=RGB_TARGET_MATRIX if is_rgb else int(picture.colorspace),
+            range_=FULL_RANGE if is_full and not is_rgb else LIMITED_RANGE,
             primaries=int(picture.color_primaries),
             transfer=int(picture.color_trc),
             stored_height=stored_height,

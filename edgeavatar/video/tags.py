@@ -26,6 +26,9 @@ _MATRIX_BY_CODE: Final[dict[int, ColourMatrix]] = {
 }
 _HD_LINES: Final = 720
 
+RGB_TARGET_MATRIX: Final = 1
+"""RGB sources become BT.709, limited range."""
+
 FULL_RANGE: Final = 2
 """FFmpeg's ``AVCOL_RANGE_JPEG``."""
 LIMITED_RANGE: Final = 1

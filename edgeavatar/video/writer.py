@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -14,11 +15,11 @@ from av.codec.context import Flags
 from edgeavatar.errors import OutputError, UsageError
 from edgeavatar.types import ColourTags
 from edgeavatar.video.atomic import AtomicFile
-from edgeavatar.video.encoders import choose_encoding
+from edgeavatar.video.encoders import STORES_ASPECT, choose_encoding
+from edgeavatar.video.planes import to_420
 from edgeavatar.video.tags import matrix_code, range_code
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
@@ -83,7 +84,8 @@ class VideoWriter:
     colour : ColourTags
         Written as they are.
     sample_aspect_ratio : Fraction
-        Width over height of a pixel.
+        Width over height of a pixel. H.264 and H.265 store it; for the others, which do not,
+        pictures are stretched to square pixels.
     audio_rate : int, optional
         Rate in Hz of the sound to come; without it the file has no sound track.
     crf : int, optional
@@ -130,6 +132,10 @@ class VideoWriter:
         if min(width, height) < 2:
             raise UsageError(f"expected frames of at least 2 x 2 pixels, found {width} x {height}")
         self.width, self.height = width - width % 2, height - height % 2
+        self._square_size: tuple[int, int] | None = None
+        if sample_aspect_ratio != 1 and choice.encoder not in STORES_ASPECT:
+            self._square_size = _square_size(self.width, self.height, sample_aspect_ratio)
+            sample_aspect_ratio = Fraction(1)
         self._given_size = (width, height)
         self._colour = colour or ColourTags()
         self._rate = rate
@@ -176,7 +182,7 @@ class VideoWriter:
         stream = cast(
             "VideoStream", self._out.add_stream(encoder, rate=self._rate, options=options)
         )
-        stream.width, stream.height = self.width, self.height
+        stream.width, stream.height = self._square_size or (self.width, self.height)
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
         context = stream.codec_context
@@ -188,6 +194,9 @@ class VideoWriter:
         context.color_trc = self._colour.transfer
         context.thread_count = threads
         context.flags |= Flags.bitexact | Flags.frame_duration
+        if encoder == "libsvtav1":
+            # The encoder writes its settings to the terminal; this is its only switch.
+            os.environ.setdefault("SVT_LOG", "1")
         if encoder == "libx265" and self._file.path.suffix != ".mkv":
             # Apple's players know HEVC by this tag only.
             context.codec_tag = "hvc1"
@@ -241,6 +250,8 @@ class VideoWriter:
         picture = av.VideoFrame(self.width, self.height, "yuv420p")
         for plane, values in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
             _fill_plane(plane, values)
+        if self._square_size:
+            picture = to_420(picture, self._colour, self._square_size)
         picture.pts = pts
         picture.time_base = self._time_base
         picture.duration = ticks
@@ -353,7 +364,7 @@ class VideoWriter:
         except av.FFmpegError as error:
             raise OutputError(
                 f"cannot write {self.path}: {(error.strerror or str(error)).lower()}; "
-                "nothing was left there"
+                "nothing was written there"
             ) from error
 
     def __enter__(self) -> Self:
@@ -369,6 +380,13 @@ class VideoWriter:
             self.finish()
         else:
             self.abort()
+
+
+def _square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Return the even size at which square pixels show the same, no side smaller than it was."""
+    if aspect > 1:
+        return round(width * aspect / 2) * 2, height
+    return width, round(height / aspect / 2) * 2
 
 
 def _fill_plane(plane: av.video.plane.VideoPlane, values: ByteArray) -> None:

@@ -54,8 +54,9 @@ def test_help_opens_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--help"]) == 0
     told = capsys.readouterr().out
     assert told.index("Examples:") < told.index("Usage:") < told.index("Commands:")
+    words = " ".join(told.split())
     for name, (_, short_help) in cli.COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(short_help)}$", told, re.MULTILINE)
+        assert f" {name} {short_help} " in words
 
 
 def test_help_is_instant() -> None:

@@ -101,7 +101,7 @@ def test_a_crooked_rotation_is_ignored_with_a_warning(make_video) -> None:
 
 @pytest.mark.parametrize(
     "fmt",
-    ["yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "gbrp", "yuva420p", "bgr0", "yuvj444p"],
+    ["yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "gbrp10le", "yuva420p", "bgr0", "yuvj444p"],
 )
 def test_other_formats_are_converted_to_the_same_colours(make_video, fmt) -> None:
     colours = [(30, 60, 200), (200, 120, 40), (128, 128, 128), (250, 250, 250)]
@@ -111,18 +111,18 @@ def test_other_formats_are_converted_to_the_same_colours(make_video, fmt) -> Non
         picture = solid(bgr, (64, 48), "yuv444p" if full else fmt)
         if full:
             picture = solid(bgr, (64, 48), "bgr24").reformat(
-                format="yuvj444p", dst_colorspace=1, dst_color_range=2
+                format="yuvj444p", dst_colorspace=5, dst_color_range=2
             )
         pictures.append(picture)
-    rgb = fmt in ("gbrp", "bgr0")
+    rgb = fmt in ("gbrp10le", "bgr0")
     path = make_video(
         "a.mkv",
         pictures,
         codec="ffv1" if fmt != "yuvj444p" else "mjpeg",
         pix_fmt=fmt,
         options={},
-        matrix=0 if rgb else 1,
-        range_=2 if rgb or full else 1,
+        matrix=2 if rgb else 5 if full else 1,
+        range_=0 if rgb else 2 if full else 1,
     )
     with open_video(path) as reader:
         frames = list(reader.frames())
