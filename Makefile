@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 UV ?= uv
+DATA ?= $(or $(EDGEAVATAR_DATA),../shared/data)
 DEMO_TEXT ?= Good morning. Every frame of this video was made on this computer, without a network. \
 	My face belongs to nobody, and my voice is a small file on this disk.
 
@@ -77,11 +78,12 @@ format: install-dev ## write the code the way ruff likes it
 
 bench: install-dev ## speed and quality, each benchmark with its table
 	@$(BIN)/edgeavatar models install --profile test
-	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
-export: install-dev ## make the weights of our own anew (installs torch, not locked)
-	$(PIP) install --disable-pip-version-check --editable '.[export]'
-	$(BIN)/python -m export
+export: install-dev ## derive the weights of our own anew from the data sets in DATA
+	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make export DATA=FOLDER" >&2; exit 1; }
+	@$(BIN)/edgeavatar models install face
+	$(BIN)/python -m export.face_basis --rig "$(DATA)/ict_facekit.npz" -o models/face_basis.npz
 
 models: install ## install the default models
 	@$(BIN)/edgeavatar models install --profile default

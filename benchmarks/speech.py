@@ -21,7 +21,7 @@ import numpy as np
 from edgeavatar.audio import resample
 from edgeavatar.speech import list_voices, open_recognizer, open_voice
 from edgeavatar.speech.base import Utterance
-from edgeavatar.speech.english import phonemize
+from edgeavatar.speech.english import phonemize, spell_out
 from edgeavatar.speech.transcription import SAMPLE_RATE, Recognizer
 
 VOICES = ("hibari", "af_heart", "af_bella", "am_michael", "bf_emma", "en_US-joe")
@@ -31,7 +31,7 @@ SENTENCES = (
     "Margaret bought three pounds of cherries and a loaf of rye bread.",
     "On March 3rd, 1987, the bridge was closed for repairs.",
     "Please call Dr. Patel before noon if the fever comes back.",
-    "The recipe needs 250 grams of flour and half a cup of sugar.",
+    "The recipe needs 250 grams of flour and two cups of sugar.",
     "Quiet foxes jumped over the frozen brook behind the chapel.",
     "Thomas Jefferson kept careful records of the weather.",
     "Her flight from Chicago to Denver was delayed by two hours.",
@@ -75,7 +75,7 @@ VOWELS = frozenset("aeiouæɑɐɒɔəɛɜɪʊʌɚ")
 
 def pronounced(text: str) -> list[str]:
     """Words as sounds without stress: digits and spellings of one sound are the same word."""
-    _, letters = phonemize(text.replace("-", " "))
+    _, letters = phonemize(spell_out(text).replace("-", " "))
     sounds = "".join(x.char if x.word >= 0 or x.char == " " else " " for x in letters)
     return sounds.replace("ˈ", "").replace("ˌ", "").split()
 
@@ -95,11 +95,12 @@ def compare(name: str, recognizer: Recognizer, *, verbose: bool) -> dict[str, ob
     voice = open_voice(name)
     list(voice.synthesize("Warm up."))
     errors = words = 0
-    work_s = speech_s = 0.0
+    work_s = cpu_s = speech_s = 0.0
     for sentence in SENTENCES:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         chunks = list(voice.synthesize(sentence))
         work_s += time.perf_counter() - start
+        cpu_s += time.process_time() - cpu
         samples = np.concatenate([c.audio.samples for c in chunks])
         speech_s += len(samples) / info.sample_rate
         heard = recognizer.recognize(resample(samples, info.sample_rate, SAMPLE_RATE))
@@ -117,6 +118,7 @@ def compare(name: str, recognizer: Recognizer, *, verbose: bool) -> dict[str, ob
         "licence": info.licence,
         "word_error_percent": round(100 * errors / words, 2),
         "real_time_factor": round(work_s / speech_s, 4),
+        "cpu_factor": round(cpu_s / speech_s, 4),
         "words": words,
     }
 

@@ -93,7 +93,7 @@ def make_portrait(
     if not 0.0 <= truncation <= 1.0:
         raise UsageError(f"a truncation is 0 to 1, found {truncation}")
     files = resolve(MODEL_NAME)
-    style = _style(files["mapping_xml"], seed, truncation, threads)
+    style = style_of(files["mapping_xml"], seed, truncation, threads)
     with open_session(files["synthesis_xml"], backend="openvino", threads=threads) as session:
         painted = session.run({"style": style})["img"]
     if painted.shape != (1, 3, MAX_SIZE_PX, MAX_SIZE_PX):
@@ -148,7 +148,16 @@ def require_picture_name(path: Path) -> None:
         raise UsageError(f"expected a name ending in {', '.join(SUFFIXES)}, found {path.name!r}")
 
 
-def _style(path: Path, seed: int, truncation: float, threads: int | None) -> FloatArray:
+def style_of(mapping: Path, seed: int, truncation: float, threads: int | None = None) -> FloatArray:
+    """Return the style of a seed, ``(1, 512)`` float32, drawn towards the mean style.
+
+    Parameters
+    ----------
+    mapping
+        The mapping network.
+    seed, truncation, threads
+        As for :func:`make_portrait`.
+    """
     noise = np.concatenate(
         [
             np.random.default_rng(_MEAN_STYLE_SEED).standard_normal(
@@ -158,7 +167,7 @@ def _style(path: Path, seed: int, truncation: float, threads: int | None) -> Flo
         ]
     ).astype(np.float32)
     with open_session(
-        path, backend="openvino", threads=threads, input_shapes={"var": noise.shape}
+        mapping, backend="openvino", threads=threads, input_shapes={"var": noise.shape}
     ) as session:
         styles = session.run({"var": noise})["style"]
     mean = styles[:-1].mean(axis=0, keepdims=True)

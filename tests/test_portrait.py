@@ -11,7 +11,7 @@ import pytest
 
 from edgeavatar import cli
 from edgeavatar.errors import ModelNotFound, OutputError, UsageError
-from edgeavatar.portrait import Portrait, make_portrait, write_portrait
+from edgeavatar.portrait import Portrait, make_portrait, style_of, write_portrait
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "portrait.jpg"
 PAINTED = Portrait(
@@ -42,15 +42,16 @@ def test_same_seed_same_person(face: Portrait) -> None:
     assert np.abs(again.image - expected).max() <= 1
 
 
-def test_another_seed_another_person(face: Portrait) -> None:
-    other = make_portrait(24)
-    assert np.abs(face.image.astype(int) - other.image).mean() > 20.0
+def test_truncation_draws_people_together(model_store: Any) -> None:
+    mapping = model_store.resolve("portrait")["mapping_xml"]
 
+    def distance(truncation: float) -> float:
+        one, two = (style_of(mapping, seed, truncation) for seed in (1, 2))
+        return float(np.abs(one - two).mean())
 
-@pytest.mark.usefixtures("model_store")
-def test_no_variety_is_the_mean_person() -> None:
-    one, two = (make_portrait(seed, truncation=0.0, size=128) for seed in (1, 2))
-    assert np.array_equal(one.image, two.image)
+    assert distance(0.0) == 0.0
+    assert distance(0.5) == pytest.approx(distance(1.0) / 2, rel=1e-3)
+    assert distance(1.0) > 0.1
 
 
 @pytest.mark.parametrize(
@@ -117,8 +118,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["face.png"]
 
 
-@pytest.mark.usefixtures("model_store")
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(face: Portrait, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "face.png"
     assert cli.run(["portrait", "--seed", "5", "--size", "64", "-o", str(path)]) == 0
     out, err = capsys.readouterr()
@@ -126,7 +126,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "commercial use" in err
     assert "unclear" in err
     assert err.count("\n") == 1
-    assert cv2.imread(str(path)).shape == (64, 64, 3)
+    picture = cv2.imread(str(path))
+    assert picture.shape == (64, 64, 3)
+    small = cv2.resize(face.image, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(picture.astype(int) - small).mean() > 20.0, "seed 5 is not seed 90"
 
 
 def test_a_wrong_name_is_refused_before_painting(

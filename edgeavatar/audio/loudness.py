@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from edgeavatar.types import FloatArray
 
 DEFAULT_LUFS = -18.0
-"""Target for mono speech: as loud as -15 LUFS stereo, between EBU R 128 (-23) and the -16 LUFS that
-AES TD1008 recommends for streamed speech, with room for speech peaks."""
+"""Target for speech: louder than broadcast (-23, EBU R 128), as AES TD1008 advises for speech on
+the internet, and quiet enough that the limiter has next to nothing to do."""
 
 PEAK_DBTP = -1.0
 """Highest true peak after the limiter (EBU R 128, AES TD1008)."""

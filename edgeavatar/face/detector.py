@@ -270,9 +270,6 @@ def tiles(width: int, height: int, smallest_px: float) -> Iterator[Region]:
     """
     side = float(max(width, height))
     yield Region((width / 2, height / 2), side)
-    if width != height:
-        side = float(min(width, height))
-        yield from _tiles_of(width, height, side)
     while side * _SMALLEST_SHARE > smallest_px:
         side = max(side * _TILE_SHRINK, smallest_px / _SMALLEST_SHARE)
         yield from _tiles_of(width, height, side)

@@ -38,7 +38,8 @@ class CanonicalMesh:
     vertices: FloatArray
     """``(468, 3)`` float32, centimetres."""
     triangles: npt.NDArray[np.int32]
-    """``(898, 3)`` int32; counter-clockwise seen from the viewer."""
+    """``(898, 3)`` int32; counter-clockwise seen from the viewer. There are no holes: triangles
+    among the inner lips close the mouth, triangles among the lid edges close the eyes."""
     uv: FloatArray
     """``(468, 2)`` float32 in [0, 1]."""
     pose_weights: FloatArray

@@ -21,6 +21,8 @@ EXPANSION: Final = 1.5
 SLACK: Final = 0.01
 """Share of its side that a region stays behind the face; of 0.5, 1 and 2% the middle one had the
 least jitter on two clips of sitting people and the best lips on a talking one."""
+_SIZE_SLACK: Final = 1.5
+_TURN_SLACK: Final = 1.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ def region_of_pose(pose: HeadPose, mesh: CanonicalMesh) -> Region:
     return Region(centre, EXPANSION * height, math.radians(pose.roll_deg))
 
 
+def misfit(held: Region, wanted: Region) -> float:
+    """Tell how far a region is from the one that fits, in the unit of ``slack`` of :func:`follow`.
+
+    The largest of the distance between the centres over the side, the change in size (its
+    logarithm over 1.5) and the turn in radians (over 1.75).
+    """
+    return max(
+        math.dist(held.centre, wanted.centre) / held.side,
+        abs(math.log(wanted.side / held.side)) / _SIZE_SLACK,
+        abs(math.remainder(wanted.angle_rad - held.angle_rad, math.tau)) / _TURN_SLACK,
+    )
+
+
 def follow(held: Region, wanted: Region, slack: float = SLACK) -> Region:
     """Move a held region only as far as the face has left it.
 
@@ -97,8 +112,7 @@ def follow(held: Region, wanted: Region, slack: float = SLACK) -> Region:
     wanted
         Region that fits the face best.
     slack
-        Distance between the centres, over the side, within which nothing moves. The size may
-        differ by 1.5 and the angle in radians by 1.75 times that.
+        How much may differ before anything moves, see :func:`misfit`.
     """
     away = math.dist(held.centre, wanted.centre)
     part = max(0.0, 1.0 - slack * held.side / away) if away > 0 else 0.0
@@ -107,8 +121,8 @@ def follow(held: Region, wanted: Region, slack: float = SLACK) -> Region:
     growth = math.log(wanted.side / held.side)
     return Region(
         (held_x + part * (x - held_x), held_y + part * (y - held_y)),
-        held.side * math.exp(_excess(growth, 1.5 * slack)),
-        held.angle_rad + _excess(turn, 1.75 * slack),
+        held.side * math.exp(_excess(growth, _SIZE_SLACK * slack)),
+        held.angle_rad + _excess(turn, _TURN_SLACK * slack),
     )
 
 

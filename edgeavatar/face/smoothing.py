@@ -129,6 +129,9 @@ def smooth_offline(
             yield _smoothed(list(window), len(window) - 1 - radius, noise_cm)
             pending -= 1
     while pending:
+        # Towards the end the window shrinks on the right; it must not grow on the left.
+        while len(window) - pending > radius:
+            window.popleft()
         yield _smoothed(list(window), len(window) - pending, noise_cm)
         pending -= 1
 
@@ -190,11 +193,11 @@ def _fitted_pose(poses: Sequence[HeadPose], offsets: npt.NDArray[np.int_]) -> He
             for pose in poses
         ]
     )
-    # A quadratic needs frames on both sides: at an end it would only copy the last frame.
-    reach = min(-offsets.min(), offsets.max())
-    degree = min(2, int(reach)) if reach else min(1, len(offsets) - 1)
-    powers = offsets[:, None].astype(np.float64) ** np.arange(degree + 1)
-    fitted = np.linalg.lstsq(powers, values, rcond=None)[0][0]
+    # One-sided fits bend away from a fast nod, so towards an end the window shrinks on both sides.
+    near = np.abs(offsets) <= min(-offsets.min(), offsets.max())
+    degree = min(2, int(np.count_nonzero(near)) - 1)
+    powers = offsets[near, None].astype(np.float64) ** np.arange(degree + 1)
+    fitted = np.linalg.lstsq(powers, values[near], rcond=None)[0][0]
     rotation = (_rotation_matrix(fitted[:3]) @ middle.rotation).astype(np.float32)
     return _pose(
         rotation, middle.translation_px + fitted[3:6], middle.scale_px * math.exp(fitted[6])

@@ -103,7 +103,11 @@ def _light_vertices(
         broad = broad * broad
         sharp = broad * broad
         sharp = sharp * sharp
-        shine = gloss[i] * (np.float32(0.045) * broad + np.float32(0.16) * sharp)
+        # What is seen at a slant mirrors the bright opening.
+        slant = np.float32(1) - facing
+        shine = gloss[i] * (
+            np.float32(0.05) * broad + np.float32(0.18) * sharp + np.float32(0.06) * slant * slant
+        )
         for c in range(3):
             out[i, c] = gain[c] * (albedo[i, c] * diffuse + shine)
 
@@ -209,9 +213,9 @@ def shade_cavity(
     sky
         The :math:`k` above: how much more light comes from above.
     backdrop
-        ``(3,)`` float32: colour where no triangle is.
+        ``(3,)`` float32: colour where no triangle is, and outside the spans.
     out
-        ``(height, width, 3)`` float32; written inside the spans only.
+        ``(height, width, 3)`` float32 C-contiguous, written.
     """
     if visible.shape[::2] != out.shape[:2] or len(spans) != len(out) or min(overhang) <= 0:
         raise ValueError(
@@ -230,6 +234,12 @@ def shade_cavity(
         SAMPLE_OFFSETS,
         out,
     )
+
+
+@numba.njit(cache=True)
+def _fill(line: npt.NDArray[np.generic], first: int, end: int, colour: npt.NDArray[np.generic]) -> None:
+    for x in range(first, end):
+        line[x, 0], line[x, 1], line[x, 2] = colour[0], colour[1], colour[2]
 
 
 @numba.njit(cache=True)
@@ -252,7 +262,11 @@ def _shade_cavity(
     a, b, c, known = 0, 0, 0, -1
     ax, ay, bx, by, cx, cy, per_area = one, one, one, one, one, one, one
     for y in range(out.shape[0]):
-        for x in range(max(spans[y, 0], 0), min(spans[y, 1], width)):
+        first, end = max(spans[y, 0], 0), min(spans[y, 1], width)
+        first, end = (first, end) if first < end else (0, 0)
+        _fill(out[y], 0, first, backdrop)
+        _fill(out[y], end, width, backdrop)
+        for x in range(first, end):
             blue, green, red = np.float32(0), np.float32(0), np.float32(0)
             same = True
             for k in range(8):
@@ -303,8 +317,8 @@ def _shade_cavity(
                     light = half * (high - low + tilt * (high * high - low * low))
                     light = max(light * sides, np.float32(0))
                     bounced = np.sqrt(light + np.float32(1e-4)) - light
-                    cold = share * (light + np.float32(0.10) * bounced)
-                    warm = share * (light + np.float32(0.24) * bounced)
+                    cold = share * (light + np.float32(0.06) * bounced)
+                    warm = share * (light + np.float32(0.32) * bounced)
                     blue += cold * (wa * corners[a, 6] + wb * corners[b, 6] + wc * corners[c, 6])
                     green += cold * (wa * corners[a, 7] + wb * corners[b, 7] + wc * corners[c, 7])
                     red += warm * (wa * corners[a, 8] + wb * corners[b, 8] + wc * corners[c, 8])
@@ -316,46 +330,64 @@ def _shade_cavity(
 
 
 def develop(
-    linear: Floats, spans: npt.NDArray[np.int32], blur: float, out: npt.NDArray[np.uint8]
+    linear: Floats,
+    spans: npt.NDArray[np.int32],
+    backdrop: Floats,
+    blur: float,
+    out: npt.NDArray[np.uint8],
 ) -> None:
     """Soften linear light and encode it as sRGB.
 
     Parameters
     ----------
     linear
-        ``(height, width, 3)`` float32 BGR. Must hold finite values everywhere.
+        ``(height, width, 3)`` float32 BGR C-contiguous, finite.
     spans
-        ``(height, 2)`` int32: the pixels to develop; the others of ``out`` are left.
+        ``(height, 2)`` int32: the pixels to develop.
+    backdrop
+        ``(3,)`` float32 BGR: what the others are taken for.
     blur
         Weight of each of the two neighbours in a three-tap filter along x and along y, 0 (none)
         to 1/3; the variance added is ``2 * blur`` px².
     out
-        ``(height, width, 3)`` uint8, written.
+        ``(height, width, 3)`` uint8 C-contiguous, written.
     """
     if linear.shape != out.shape or len(spans) != len(out) or not 0 <= blur <= 1 / 3:
         raise ValueError(
             f"expected arrays of one size and a blur of 0 to 1/3, found {linear.shape},"
             f" {out.shape}, {len(spans)} spans, blur {blur}"
         )
-    _develop(linear, spans, np.float32(blur), _CURVE, out)
+    _develop(linear, spans, backdrop, np.float32(blur), _CURVE, out)
+
+
+@numba.njit(cache=True)
+def _encode(value: np.float32, curve: Floats) -> np.uint8:
+    step = value * np.float32((_CURVE_STEPS - 1) / _CURVE_TOP)
+    step = min(max(step, np.float32(0)), np.float32(_CURVE_STEPS - 1))
+    return np.uint8(curve[int(step + np.float32(0.5))] + np.float32(0.5))
 
 
 @numba.njit(cache=True)
 def _develop(
     linear: Floats,
     spans: npt.NDArray[np.int32],
+    backdrop: Floats,
     blur: np.float32,
     curve: Floats,
     out: npt.NDArray[np.uint8],
 ) -> None:
     height, width = out.shape[0], out.shape[1]
-    scale = np.float32((_CURVE_STEPS - 1) / _CURVE_TOP)
-    last = np.float32(_CURVE_STEPS - 1)
     centre = np.float32(1) - np.float32(2) * blur
     column = np.empty((width, 3), dtype=np.float32)
+    plain = np.empty(3, dtype=np.uint8)
+    for c in range(3):
+        plain[c] = _encode(backdrop[c], curve)
     for y in range(height):
         first, end = max(spans[y, 0], 0), min(spans[y, 1], width)
-        if first >= end:
+        first, end = (first, end) if first < end else (0, 0)
+        _fill(out[y], 0, first, plain)
+        _fill(out[y], end, width, plain)
+        if first == end:
             continue
         above, below = max(y - 1, 0), min(y + 1, height - 1)
         for x in range(max(first - 1, 0), min(end + 1, width)):
@@ -367,8 +399,7 @@ def _develop(
             before, after = max(x - 1, 0), min(x + 1, width - 1)
             for c in range(3):
                 value = centre * column[x, c] + blur * (column[before, c] + column[after, c])
-                step = min(max(value * scale, np.float32(0)), last)
-                out[y, x, c] = np.uint8(curve[int(step + np.float32(0.5))] + np.float32(0.5))
+                out[y, x, c] = _encode(value, curve)
 
 
 def lip_spans(

@@ -110,18 +110,6 @@ def rasterise(
     return visible
 
 
-@numba.njit(cache=True, inline="always")
-def _edge(
-    px: np.float32, py: np.float32, qx: np.float32, qy: np.float32, forward: bool
-) -> tuple[np.float32, np.float32, np.float32]:
-    """Start and slope of an edge, the same whichever of two neighbours asks: no cracks."""
-    if not forward:
-        px, py, qx, qy = qx, qy, px, py
-    rise = qy - py
-    slope = (qx - px) / rise if rise != np.float32(0) else np.float32(0)
-    return px, py, slope
-
-
 @numba.njit(cache=True)
 def _rasterise(
     vertices: npt.NDArray[np.float32],
@@ -143,7 +131,7 @@ def _rasterise(
             visible[y, :, spans[y, 0] : spans[y, 1]] = -1
             depth[y, :, spans[y, 0] : spans[y, 1]] = np.float32(np.inf)
     half = np.float32(0.5)
-    far = np.float32(1e9)
+    zero = np.float32(0)
     for number in range(triangles.shape[0]):
         a, b, c = triangles[number, 0], triangles[number, 1], triangles[number, 2]
         ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
@@ -153,43 +141,42 @@ def _rasterise(
         area = (by - ay) * (cx - ax) - (bx - ax) * (cy - ay)
         if not (area > _SMALLEST_AREA_PX):
             continue
-        low_x, high_x = min(ax, bx, cx), max(ax, bx, cx)
-        low_y, high_y = min(ay, by, cy), max(ay, by, cy)
-        if high_x < left - half or low_x > end or high_y < top - half or low_y > bottom:
+        first_x, last_x = min(ax, bx, cx), max(ax, bx, cx)
+        first_y, last_y = min(ay, by, cy), max(ay, by, cy)
+        if last_x < left - half or first_x > end or last_y < top - half or first_y > bottom:
             continue
         if not np.isfinite(az + bz + cz + area):
             continue
         depth_x = ((bz - az) * (ay - cy) + (cz - az) * (by - ay)) / area
         depth_y = ((bz - az) * (cx - ax) + (cz - az) * (ax - bx)) / area
-        y_first = int(np.ceil(max(low_y - half, np.float32(top))))
-        y_last = int(np.floor(min(high_y + half, np.float32(bottom - 1))))
-        ab_x, ab_y, ab_slope = _edge(ax, ay, bx, by, a < b)
-        bc_x, bc_y, bc_slope = _edge(bx, by, cx, cy, b < c)
-        ca_x, ca_y, ca_slope = _edge(cx, cy, ax, ay, c < a)
+        y_first = int(np.ceil(max(first_y - half, np.float32(top))))
+        y_last = int(np.floor(min(last_y + half, np.float32(bottom - 1))))
+        # From the highest corner to the lowest runs one long edge; on the other side of the
+        # triangle are two short ones.
+        top_x, top_y, mid_x, mid_y, low_x, low_y = ax, ay, bx, by, cx, cy
+        if mid_y < top_y:
+            top_x, top_y, mid_x, mid_y = mid_x, mid_y, top_x, top_y
+        if low_y < mid_y:
+            mid_x, mid_y, low_x, low_y = low_x, low_y, mid_x, mid_y
+            if mid_y < top_y:
+                top_x, top_y, mid_x, mid_y = mid_x, mid_y, top_x, top_y
+        long_slope = (low_x - top_x) / (low_y - top_y)
+        upper_slope = (mid_x - top_x) / (mid_y - top_y) if mid_y > top_y else zero
+        lower_slope = (low_x - mid_x) / (low_y - mid_y) if low_y > mid_y else zero
+        long_left = top_x + (mid_y - top_y) * long_slope < mid_x
         for y in range(y_first, y_last + 1):
             row_first, row_last = np.float32(spans[y, 0]), np.float32(spans[y, 1] - 1)
             for k in range(8):
                 at_y = np.float32(y) + offsets[k, 1]
-                if at_y < low_y or at_y > high_y:
+                if at_y < top_y or at_y > low_y:
                     continue
-                # The stretch of this line of points inside all edges: one that goes down bounds
-                # it on the left, one that goes up on the right.
-                from_x, to_x = -far, far
-                on_edge = ab_x + (at_y - ab_y) * ab_slope
-                if by > ay:
-                    from_x = max(from_x, on_edge)
-                elif by < ay:
-                    to_x = min(to_x, on_edge)
-                on_edge = bc_x + (at_y - bc_y) * bc_slope
-                if cy > by:
-                    from_x = max(from_x, on_edge)
-                elif cy < by:
-                    to_x = min(to_x, on_edge)
-                on_edge = ca_x + (at_y - ca_y) * ca_slope
-                if ay > cy:
-                    from_x = max(from_x, on_edge)
-                elif ay < cy:
-                    to_x = min(to_x, on_edge)
+                to_x = top_x + (at_y - top_y) * long_slope
+                if at_y < mid_y:
+                    from_x = top_x + (at_y - top_y) * upper_slope
+                else:
+                    from_x = mid_x + (at_y - mid_y) * lower_slope
+                if long_left:
+                    from_x, to_x = to_x, from_x
                 from_x = max(from_x - offsets[k, 0], row_first)
                 to_x = min(to_x - offsets[k, 0], row_last)
                 line = az + depth_y * (at_y - ay) + depth_x * (offsets[k, 0] - ax)

@@ -31,6 +31,7 @@ def rasterise_field(
     points: FloatArray,
     values: FloatArray,
     triangles: npt.NDArray[np.int32],
+    reach: FloatArray,
     origin_xy: tuple[float, float],
     step_px: float,
     shape: tuple[int, int],
@@ -60,6 +61,7 @@ def rasterise_field(
         np.ascontiguousarray(points, np.float32),
         np.ascontiguousarray(values, np.float32),
         np.ascontiguousarray(triangles, np.int32),
+        np.ascontiguousarray(reach, np.float32),
         np.float32(origin_xy[0]),
         np.float32(origin_xy[1]),
         np.float32(step_px),
@@ -69,7 +71,7 @@ def rasterise_field(
 
 
 @numba.njit(cache=True)
-def _rasterise_field(points, values, triangles, ox, oy, step, field):  # type: ignore[no-untyped-def]
+def _rasterise_field(points, values, triangles, reach, ox, oy, step, field):  # type: ignore[no-untyped-def]
     rows, columns = field.shape[0], field.shape[1]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -79,16 +81,22 @@ def _rasterise_field(points, values, triangles, ox, oy, step, field):  # type: i
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if abs(area) * step * step < 1e-6:
             continue
-        j0 = max(0, int(np.ceil(min(ax, bx, cx) - 1e-4)))
-        j1 = min(columns - 1, int(np.floor(max(ax, bx, cx) + 1e-4)))
-        i0 = max(0, int(np.ceil(min(ay, by, cy) - 1e-4)))
-        i1 = min(rows - 1, int(np.floor(max(ay, by, cy) + 1e-4)))
+        r = reach[t] + 1e-4
+        # A barycentric weight is the distance to an edge over the altitude on it.
+        spread = r / abs(area)
+        ra = spread * np.hypot(cx - bx, cy - by)
+        rb = spread * np.hypot(ax - cx, ay - cy)
+        rc = spread * np.hypot(bx - ax, by - ay)
+        j0 = max(0, int(np.ceil(min(ax, bx, cx) - r)))
+        j1 = min(columns - 1, int(np.floor(max(ax, bx, cx) + r)))
+        i0 = max(0, int(np.ceil(min(ay, by, cy) - r)))
+        i1 = min(rows - 1, int(np.floor(max(ay, by, cy) + r)))
         for i in range(i0, i1 + 1):
             for j in range(j0, j1 + 1):
                 wb = ((j - ax) * (cy - ay) - (cx - ax) * (i - ay)) / area
                 wc = ((bx - ax) * (i - ay) - (j - ax) * (by - ay)) / area
                 wa = 1.0 - wb - wc
-                if wa >= -1e-4 and wb >= -1e-4 and wc >= -1e-4:
+                if wa >= -ra and wb >= -rb and wc >= -rc:
                     field[i, j, 0] = wa * values[a, 0] + wb * values[b, 0] + wc * values[c, 0]
                     field[i, j, 1] = wa * values[a, 1] + wb * values[b, 1] + wc * values[c, 1]
 

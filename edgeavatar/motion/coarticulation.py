@@ -7,9 +7,9 @@ time, and the track is the mean of the goals weighted by these claims (Cohen & M
 - The claim has a plateau over the middle of the phoneme and falls off as ``(1 - x)^3 (1 + 3x)``
   instead of ``exp(-x)``: smooth everywhere, zero after a stated reach, so that a stream can be
   written with bounded look-ahead and equals the whole bit for bit.
-- A closure is a constraint, not a wish (the failure of plain dominance that King & Parent 2005 and
-  Pelachaud et al. 1996 describe): the lip gap is pulled to contact over each bilabial for long
-  enough to fall on a video frame.
+- A closure is a constraint, not a wish (plain dominance can leave lips apart in a bilabial, see
+  King & Parent 2005): the lip gap is pulled to contact over each bilabial for long enough to fall
+  on a video frame.
 - Speed is limited by taking the largest track below the wanted one that nowhere moves faster than
   lips and jaws do. What fast speech has no time for is undershot, as by real speakers (Lindblom
   1963), while closures stay whole.

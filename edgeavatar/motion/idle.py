@@ -26,8 +26,7 @@ _RANGE_SHIFT = {"x": 0.006, "y": 0.004}
 """Bounds of the sway, in degrees and in face heights."""
 _BROW_RANGE = 0.12
 _NOD_DEG = 0.9
-"""Extra downward pitch under full emphasis: heads dip with stressed syllables (Munhall et al.
-2004)."""
+"""Extra downward pitch under full emphasis: heads move with stress (Munhall et al. 2004)."""
 _BROW_EMPHASIS = 0.25
 
 _FIRST_BLINK_S = 0.8

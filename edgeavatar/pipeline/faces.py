@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
@@ -92,10 +93,7 @@ class FaceTrack:
     def __init__(
         self,
         tracker: FaceTracker,
-        smooth: Callable[
-            [Iterable[tuple[Frame, FaceObservation | None]]],
-            Iterator[tuple[Frame, FaceObservation | None]],
-        ],
+        smooth: Callable[[Iterable[FaceObservation | None]], Iterator[FaceObservation | None]],
         basis: FaceBasis,
     ) -> None:
         self._tracker = tracker
@@ -137,8 +135,9 @@ class FaceTrack:
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""
-        for frame, face in self._smooth(self._seen(frames)):
-            yield frame, None if face is None else self._with_lip_line(face)
+        waiting: deque[Frame] = deque()
+        for face in self._smooth(self._seen(frames, waiting)):
+            yield waiting.popleft(), None if face is None else self._with_lip_line(face)
 
     @property
     def backends(self) -> dict[str, str]:
@@ -154,12 +153,16 @@ class FaceTrack:
         """Forget everything."""
         self._store.close()
 
-    def _seen(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
+    def _seen(
+        self, frames: Iterable[Frame], waiting: deque[Frame]
+    ) -> Iterator[FaceObservation | None]:
+        """Yield what is seen in each frame, and let the frame wait for it to be steadied."""
         for frame in frames:
             index = frame.source_index
             if index not in self._store:
                 self._store.put(index, self._tracker.track(frame_to_bgr(frame)))
-            yield frame, self._store.get(index)
+            waiting.append(frame)
+            yield self._store.get(index)
 
     def _with_lip_line(self, face: FaceObservation) -> FaceObservation:
         if self._lip_line is None:

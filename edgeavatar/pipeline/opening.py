@@ -11,6 +11,8 @@ from edgeavatar.audio.resample import resample_stream
 from edgeavatar.audio.vad import SAMPLE_RATE as HEARING_RATE
 from edgeavatar.audio.vad import open_vad
 from edgeavatar.face import FaceTracker, canonical_mesh
+from edgeavatar.face.smoothing import smooth_offline
+from edgeavatar.motion.acoustics import audio_rows
 from edgeavatar.motion.coarticulation import phoneme_rows
 from edgeavatar.pipeline.faces import FaceTrack
 from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
@@ -49,8 +51,6 @@ def open_words(job: RenderJob) -> Iterator[Words]:
                 voice.info.name,
             )
         else:
-            from edgeavatar.motion.acoustics import audio_rows
-
             assert job.audio is not None  # RenderJob.check
             detector = open_vad()
             stack.callback(detector.close)
@@ -83,7 +83,7 @@ def open_faces(job: RenderJob) -> Iterator[FaceTrack]:
             choice=job.face, backend=job.backend, device=job.device, threads=job.threads
         )
         stack.callback(tracker.close)
-        track = FaceTrack(tracker, lambda pairs: iter(pairs), load_basis())
+        track = FaceTrack(tracker, smooth_offline, load_basis())
         stack.callback(track.close)
         yield track
 

@@ -232,5 +232,6 @@ class RecordedSpeech(_Stream):
 
 
 def _drain(values: deque[float]) -> Iterator[float]:
+    """Yield what was put in; there must always be something when it is asked for."""
     while True:
-        yield values.popleft() if values else 0.0
+        yield values.popleft()

@@ -122,7 +122,7 @@ class MouthAnatomy:
     """Depth coordinate of the inner rim of the upper lip in the middle, cm."""
     irregularity: float = 1.0
     """Scale of the small turns, shifts and shades that set teeth apart; 0 is a denture."""
-    tooth_bgr: Colour = (0.665, 0.735, 0.84)
+    tooth_bgr: Colour = (0.72, 0.79, 0.80)
     """Colour of a fully lit front tooth."""
     gum_bgr: Colour = (0.19, 0.17, 0.40)
     tongue_bgr: Colour = (0.235, 0.22, 0.56)
@@ -441,17 +441,19 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
 def _tooth_albedo(
     v: FloatArray, across: FloatArray, z: FloatArray, form: _ToothForm, shade: float, base: Colour
 ) -> FloatArray:
-    """Colour over a crown: warmer at the neck, greyer at the edge, dark where teeth meet."""
+    """Colour over a crown: warmer at the neck, dimmer at the edge, dark where teeth meet."""
     colour = np.ones((*v.shape, 3)) * np.array(base)
-    neck = 1 - _smoothstep(0.0, 0.5, v)
-    colour *= 1 - neck[..., None] * np.array([0.26, 0.17, 0.09])
-    edge = _smoothstep(0.72, 0.97, v) if form.cusps == 0 else _smoothstep(0.85, 1.0, v) * 0.5
-    colour *= 1 - edge[..., None] * np.array([0.10, 0.15, 0.21])
+    neck = 1 - _smoothstep(0.0, 0.45, v)
+    colour *= 1 - neck[..., None] * np.array([0.26, 0.18, 0.08])
+    edge = _smoothstep(0.62, 0.97, v) * (1.0 if form.cusps == 0 else 0.5)
+    colour *= 1 - edge[..., None] * np.array([0.13, 0.12, 0.03])
     colour *= 1 - form.warmth * np.array([0.17, 0.10, 0.06])
     colour *= 1 + shade
+    # Faint lobes of the labial face.
+    colour *= (1 + 0.03 * np.cos(across * 7.5) * _smoothstep(0.1, 0.6, v))[..., None]
     # Neighbours shade each other: the deeper on the flank, the darker.
     flank = _smoothstep(0.62, 1.0, np.abs(across)) * (0.35 + 0.65 * _smoothstep(0.6, -1.6, z))
-    colour *= 1 - flank[..., None] * np.array([0.46, 0.44, 0.36])
+    colour *= 1 - flank[..., None] * np.array([0.46, 0.44, 0.30])
     gum = 1 - _smoothstep(0.0, 0.16, v)
     colour *= 1 - gum[..., None] * np.array([0.30, 0.30, 0.16])
     return colour.astype(np.float32)
@@ -797,12 +799,12 @@ class Tongue:
         under = _smoothstep(0.78, 0.9, along)
         colour = np.array(anatomy.tongue_bgr) * shade[..., None] * np.ones_like(along)[..., None]
         colour = colour * (1 - under[..., None] * np.array([0.45, 0.5, 0.2]))
-        # Papillae: a fine grain of colour, and a wet film that they break up.
+        # Papillae: a fine grain of height and colour, and a wet film that they break up.
         grain = np.random.default_rng(1993).random((_TONGUE_ROWS, _TONGUE_COLUMNS))
-        grain = (grain + grain[:, ::-1]) / 2
+        self._bumps = 0.035 * (grain - 0.5)
         colour = colour * (0.9 + 0.2 * grain[..., None])
         self.albedo: FloatArray = colour.reshape(-1, 3).astype(np.float32)
-        wet = (0.15 + 1.1 * grain**2).reshape(-1)
+        wet = (0.2 + 1.6 * grain**2).reshape(-1)
         self.gloss: FloatArray = wet.astype(np.float32)
 
     def shape(
@@ -826,10 +828,12 @@ class Tongue:
         normals : ndarray
             ``(n, 3)`` float32.
         """
+        # It has to rise over the lower teeth before it can come out.
+        over = tongue_out * (2 - tongue_out)
         knots = (
             _TONGUE_REST
             + tongue_up * _TONGUE_UP
-            + tongue_out * _TONGUE_OUT
+            + np.array([tongue_out, over, tongue_out]) * _TONGUE_OUT
             + tongue_front * _TONGUE_FRONT
         )
         line = (self._spline @ knots) * self._scale
@@ -839,7 +843,7 @@ class Tongue:
         length = np.maximum(np.hypot(dz, dy), 1e-6)
         # Inwards across the middle line, away from the side that is seen.
         inward_z, inward_y = dy / length, -dz / length
-        sink = self._drop[None] * self._bend + self._groove[None] * self._cleft
+        sink = self._drop[None] * self._bend + self._groove[None] * self._cleft + self._bumps
         grid = np.empty((_TONGUE_ROWS, _TONGUE_COLUMNS, 3), dtype=np.float32)
         grid[..., 0] = half_width[:, None] * self._sin
         grid[..., 1] = (self._edge_y + y)[:, None] + inward_y[:, None] * sink

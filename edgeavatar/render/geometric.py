@@ -22,6 +22,7 @@ from edgeavatar.render.geometry import (
     UPPER_INNER_LIP,
     Person,
     blink_displacement,
+    down_axis,
     face_height_px,
     head_displacement,
     mouth_displacement,
@@ -51,6 +52,8 @@ FIELD_NODES = 240
 BORDER_FADE = 0.05
 """Band along the picture's border, in face heights, in which movement fades: what lies beyond the
 border is not known."""
+LIP_EDGE = 0.006
+"""Width, in face heights, of the edge between lip and teeth in a common video."""
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
 
@@ -135,17 +138,24 @@ class GeometricRenderer:
         if region is None:
             return frame
         targets = points + offsets
-        warped = self._warp(frame, points, targets, region, face_height_px(face))
+        sources = _without_rims(face, points, targets)
+        warped = self._warp(frame, sources, targets, region, face_height_px(face))
         return self._fill_mouth(warped, frame, face, pose, targets, row)
 
     def _warp(
-        self, frame: Frame, points: FloatArray, targets: FloatArray, region: Region, height: float
+        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Region, height: float
     ) -> Frame:
         x0, y0, x1, y1 = region.box
         step = max(1.0, height / FIELD_NODES)
         shape = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
         field = rasterise_field(
-            targets, points - targets, self._mesh.triangles, (x0, y0), step, shape
+            targets,
+            sources - targets,
+            self._mesh.triangles,
+            self._mesh.reach,
+            (x0, y0),
+            step,
+            shape,
         )
         _fade_at_border(field, (x0, y0), step, frame, BORDER_FADE * height)
         y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()
@@ -192,6 +202,24 @@ class GeometricRenderer:
         own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose)
         own_alpha = alpha * polygon_alpha(own_rim, box, 2.0 * softness) * np.float32(apart)
         return blend_frame(filled, _shifted_planes(source, face, pose, box), own_alpha, x0, y0)
+
+
+def _without_rims(face: FaceObservation, points: FloatArray, targets: FloatArray) -> FloatArray:
+    """Where lips that are being closed take their edges from: a little inside the lips.
+
+    The edge of an open lip borders on teeth, and sampling mixes a bright thread of them into the
+    line on which the lips are made to meet.
+    """
+    upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
+    down = down_axis(face.pose)
+    shown = np.maximum((points[lower] - points[upper]) @ down, 1e-3)
+    made = np.maximum((targets[lower] - targets[upper]) @ down, 0.0)
+    closing = np.clip(1.0 - made / shown, 0.0, 1.0) * (1.0 - closedness(face))
+    inwards = (LIP_EDGE * face_height_px(face) * closing)[:, None] * down[None, :]
+    sources = points.copy()
+    sources[upper] -= inwards
+    sources[lower] += inwards
+    return sources
 
 
 def _head_shift(face: FaceObservation, pose: HeadPose) -> FloatArray:

@@ -27,7 +27,7 @@ from edgeavatar.kernels.cavity import (
     rim_heights,
     shade_cavity,
 )
-from edgeavatar.kernels.raster import SAMPLE_COUNT, full_spans, rasterise
+from edgeavatar.kernels.raster import SAMPLE_COUNT, rasterise
 from edgeavatar.render.dentition import (
     MouthAnatomy,
     Tongue,
@@ -47,7 +47,7 @@ _LIP_CURVE = 0.25
 """How fast the lips recede from the middle, per cm: corners at rest lie 1.4 cm behind the middle
 at x = 2.4 in the canonical mesh and in the mean of the London people."""
 
-_OVERHANG_CM = (0.22, 0.10)
+_OVERHANG_CM = (0.17, 0.10)
 _OVERHANG_SIDE_CM = 0.50
 """How far the upper lip, the lower lip and the flesh at the corners stand before the plane of
 their inner rim where they shade; softens their shadows by as much."""
@@ -89,9 +89,9 @@ _PEOPLE = np.array(
     ]
 )
 
-# How light varies between pictures: exposure by half a stop (0.35 = ln 2 / 2) after a camera's own
+# How light varies between pictures: exposure by 0.7 stops (0.5 = 0.7 ln 2) after a camera's own
 # automatics, white balance by 6% in blue and red against green.
-_EXPOSURE_SD = 0.35
+_EXPOSURE_SD = 0.5
 _BALANCE_SD = 0.06
 _LIGHT = np.full((3, 3), _EXPOSURE_SD**2) + np.diag([_BALANCE_SD**2, 0.02**2, _BALANCE_SD**2])
 
@@ -111,7 +111,7 @@ def light_from_skin(
 
     A cheek is dark because the skin or because the light is. The estimate is the most probable
     light when logarithms of skin colour vary over people as in the London Set (n = 102) and
-    logarithms of light vary by half a stop and 6% of white balance (maximum a posteriori of a
+    logarithms of light vary by 0.7 stops and 6% of white balance (maximum a posteriori of a
     linear Gaussian model). Eye whites vary half as much as skin does and so settle much of it.
 
     Parameters
@@ -291,7 +291,7 @@ class InteriorModel:
         tongue_front: float = 0.0,
         jaw_forward: float = 0.0,
         lip_forward_cm: float = 0.0,
-        blur: float = 0.12,
+        blur: float = 0.15,
     ) -> ByteArray:
         """Draw the inside of the mouth.
 
@@ -360,7 +360,6 @@ class InteriorModel:
         backdrop = (0.02 * gain * np.array(self.anatomy.lining_bgr)).astype(np.float32)
         self._make_room(width, height)
         linear = self._linear
-        linear[...] = backdrop
 
         jaw_rotation = self._pose_parts(jaw_open, jaw_forward, tongue_up, tongue_out, tongue_front)
         self._light_parts(pose.rotation, jaw_rotation, light, gain)
@@ -381,11 +380,8 @@ class InteriorModel:
             backdrop,
             linear,
         )
-        plain = np.empty((1, 1, 3), dtype=np.uint8)
-        develop(backdrop.reshape(1, 1, 3), full_spans(1, 1), 0.0, plain)
         out = np.empty((height, width, 3), dtype=np.uint8)
-        out[...] = plain
-        develop(linear, spans, blur, out)
+        develop(linear, spans, backdrop, blur, out)
         return out
 
     def _make_room(self, width: int, height: int) -> None:

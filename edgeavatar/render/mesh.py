@@ -22,6 +22,17 @@ FACE_OVAL = (
 )  # fmt: skip
 """Border of the canonical mesh, counter-clockwise as seen in the picture, from the forehead."""
 
+MOUTH = (
+    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191,
+)  # fmt: skip
+"""Inner rim of the lips."""
+EYES = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+)
+"""Rims of the lids of both eyes."""
+RIM_REACH = 0.6
+
 RING_SCALES = (1.07, 1.15, 1.25, 1.38, 1.55, 1.8, 2.15, 2.6)
 """Radii of the rings about the centre of the oval, in radii of the oval."""
 MOUTH_REACH = 1.5
@@ -38,6 +49,8 @@ class WarpMesh:
 
     triangles: npt.NDArray[np.int32]
     """``(m, 3)``; vertices 0 to 477 are landmarks, then the rings from the inside out."""
+    reach: FloatArray
+    """``(m,)`` float32, see :func:`~edgeavatar.kernels.warp.rasterise_field`."""
 
     @staticmethod
     def build(face_triangles: npt.NDArray[np.int32]) -> WarpMesh:
@@ -57,8 +70,23 @@ class WarpMesh:
             a, b = inner, np.roll(inner, -1)
             c, d = outer, np.roll(outer, -1)
             strips += [np.stack([a, b, c], 1), np.stack([b, d, c], 1)]
-        # Rings first: where a strip folds under the moving chin, the face's own triangles win.
-        return WarpMesh(np.concatenate([*strips[::-1], face_triangles]).astype(np.int32))
+        # What is drawn later wins. The rings come first: where a strip folds under the moving chin,
+        # the face's own triangles are right. Then what lies between lips or lids, which may be
+        # squeezed to nothing; then the skin at their rims, reaching half a step beyond itself so
+        # that no sliver of what it covers is left; last all skin, exactly.
+        opening = _inside(face_triangles, MOUTH) | _inside(face_triangles, EYES[0])
+        opening |= _inside(face_triangles, EYES[1])
+        skin = face_triangles[~opening]
+        rims = skin[np.isin(skin, [*MOUTH, *EYES[0], *EYES[1]]).any(1)]
+        parts = [*strips[::-1], face_triangles[opening], rims, skin]
+        reach = np.zeros(sum(map(len, parts)), np.float32)
+        reach[-len(skin) - len(rims) : -len(skin)] = RIM_REACH
+        return WarpMesh(np.concatenate(parts).astype(np.int32), reach)
+
+
+def _inside(triangles: npt.NDArray[np.int32], rim: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Tell which triangles have all their corners on a rim."""
+    return np.asarray(np.isin(triangles, rim).all(1))
 
 
 def ring_points(landmarks: FloatArray) -> FloatArray:

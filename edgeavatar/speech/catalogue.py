@@ -173,7 +173,7 @@ def open_voice(
     name : str, optional
         As in :func:`list_voices`; the default voice if none.
     backend, device, threads
-        As for :func:`edgeavatar.backends.open_session`.
+        As for :func:`edgeavatar.backends.open_session`; hibari takes one thread if none is given.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def open_voice(
     info = find_voice(name)
     files = zoo.resolve(info.model)
 
-    def session(durations: str) -> Session:
+    def session(durations: str, *, threads: int | None = threads) -> Session:
         return _open(
             files["acoustic"],
             backend=backend,
@@ -202,7 +202,9 @@ def open_voice(
         from edgeavatar.speech import hibari
 
         vocabulary = json.loads(files["vocab"].read_text(encoding="utf-8"))
-        return hibari.HibariVoice(info, session(hibari.DURATIONS), vocabulary, _advice)
+        # So small that a second thread costs more than it brings.
+        model = session(hibari.DURATIONS, threads=threads or 1)
+        return hibari.HibariVoice(info, model, vocabulary, _advice)
     if info.engine == "kokoro":
         from edgeavatar.speech import kokoro
 

@@ -19,8 +19,8 @@ PAUSE_QUESTION_S = 0.4
 PAUSE_CLAUSE_S = 0.22
 PAUSE_PARAGRAPH_S = 0.7
 PAUSE_LAST_S = 0.35
-"""Silence between the last sound of a sentence and the first of the next; pauses between clauses
-and sentences in read speech cluster near 0.2 and 0.4 to 0.7 s (Campione & Véronis 2002)."""
+"""Silence between the last sound of a sentence and the first of the next: what Campione and Véronis
+(2002) call medium pauses in read speech, 0.2 to 1 s."""
 
 MAX_CHARS = 280
 """Longer sentences are split at a clause: some 20 s of speech, well within the models' limits."""
@@ -58,10 +58,8 @@ _STARTERS = frozenset({
 # fmt: on
 """Words that open a sentence; they decide whether ``U.S.`` or ``p.m.`` ended one."""
 
+_ENGLISH_SYMBOLS = {"²": " squared", "³": " cubed", "№": "No. "}
 _SYMBOLS = {
-    "²": " squared",
-    "³": " cubed",
-    "№": "No. ",
     "™": "",
     "®": "",
     "©": "",
@@ -159,7 +157,8 @@ def clean(text: str, *, language: str = "en") -> str:
     text = _BULLET.sub("", text)
     text = _LINK.sub(r"\1", text)
     text = _MARKUP.sub("", text)
-    text = "".join(_SYMBOLS.get(c, c) for c in text)
+    symbols = _SYMBOLS | (_ENGLISH_SYMBOLS if language.startswith("en") else {})
+    text = "".join(symbols.get(c, c) for c in text)
     text = unicodedata.normalize("NFKC", text.replace("…", "\ue000")).replace("\ue000", "…")
     text = text.replace("⁄", "/")
     joiners = "\u200d\u200c" if language.startswith("hi") else ""
@@ -272,7 +271,7 @@ def _ends_here(paragraph: str, match: re.Match[str]) -> bool:
     if word in _NO_END:
         return starter or (word in ("no", "al", "p", "art") and not following[0].isdigit())
     if len(word) == 1 and word.isalpha():
-        return word == "i"
+        return starter or word == "i"
     letters = _BARE.sub("", word)
     if "." in word and letters.isalpha() and len(letters) <= 4:
         return starter

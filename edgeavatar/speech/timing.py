@@ -27,12 +27,17 @@ _SILENCE_DB = -40.0
 """Below the loud parts (95th percentile of the windows' power) this counts as silent."""
 _MIN_PAUSE_S = 0.06
 _KEEP_S = 0.05
-_CLOSURE_S = 0.08
-"""Time a stop's closure is given before its burst when a pause hides where it began: the long end
-of English closures (Byrd 1993 measured means of 55 to 69 ms), so that lips have time to close."""
+"""What a quiet phoneme beside a pause keeps of its own time."""
 LEAD_S = 0.1
 """Silence kept before the first sound of each chunk, in seconds."""
-_STOPS = frozenset({"p", "b", "t", "d", "k", "ɡ", "tʃ", "dʒ", "ʔ"})
+_CLOSURE_S = 0.08
+_WEAK_ONSET_S = 0.04
+_STOPS = ("p", "b", "t", "d", "k", "ɡ", "tʃ", "dʒ", "ʔ")
+_WEAK = ("f", "v", "θ", "ð", "h")
+_HIDDEN_ONSET_S = dict.fromkeys(_STOPS, _CLOSURE_S) | dict.fromkeys(_WEAK, _WEAK_ONSET_S)
+"""How long before it is heard a phoneme begins after a pause. A stop's closure is silent: a little
+more than the mean closures of American English, 52 to 69 ms (Byrd 1993), so that lips have time to
+close. A weak fricative rises from below what counts as silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +229,8 @@ def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: i
     """Give each pause the silence that is really there, and drop pauses that are none.
 
     A pause begins where the sound before it dies away and ends where the next sound begins, less
-    a closure when that sound is a stop.
+    what cannot be heard of it.
     """
-    closure = round(_CLOSURE_S * sample_rate)
     shortest = round(_MIN_PAUSE_S * sample_rate)
     keep = round(_KEEP_S * sample_rate)
     for i, span in enumerate(spans):
@@ -243,10 +247,8 @@ def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: i
         if after is None:
             run = (run[0], high)
         start, end = run
-        if after and after.symbol in _STOPS and before is not None:
-            end = max(start, end - closure)
-        elif after and after.symbol in _STOPS:
-            end = max(0, end - closure)
+        if after:
+            end = max(start, end - round(_HIDDEN_ONSET_S.get(after.symbol, 0.0) * sample_rate))
         if before is not None and after is not None and end - start < shortest:
             start = end = min(max((span.start + span.end) // 2, low), high)
         if before:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-_REFUSED_DEMUXERS: Final = frozenset(
-    "adf bin concat dash ffmetadata hls idf image2 rtp rtsp sdp tty whip xbin".split()
-)
-"""Playlists, which could name the network or wait for ever for more, text drawn into pictures, and
-file name patterns."""
+_PLAYLIST_DEMUXERS: Final = frozenset({"concat", "dash", "hls", "rtp", "rtsp", "sdp", "whip"})
+"""Could name the network, or wait for ever for more."""
+_TEXT_DEMUXERS: Final = frozenset({"adf", "bin", "ffmetadata", "idf", "tty", "xbin"})
+"""Draw text into pictures: any .txt counts as a terminal recording."""
+_REFUSED_DEMUXERS: Final = _PLAYLIST_DEMUXERS | _TEXT_DEMUXERS | {"image2"}
+"""``image2`` reads a percent sign in a file name as a pattern."""
 
 _FALLBACK_RATE: Final = Fraction(25)
 _MAX_DAMAGED_PACKETS: Final = 10_000

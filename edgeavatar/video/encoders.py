@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import av
+import llvmlite.binding  # type: ignore[import-untyped]
 from av.codec import Codec
 
 from edgeavatar.errors import UsageError
@@ -90,6 +92,14 @@ STORES_ASPECT: Final = frozenset({"libx264", "libx265"})
 """Encoders that write the pixel aspect into the stream itself; PyAV offers no other place."""
 
 
+_UP_TO_AVX2: Final = "SSE2Fast,LZCNT,SSSE3,SSE4.2,AVX,FMA3,BMI1,BMI2,AVX2"
+"""x264's names for what every processor with AVX-512 has beside it.
+
+With its AVX-512 code, x264 165 gave different bytes for the same small pictures in 1 of 10 runs
+(macroblock tree with 10 blocks a row); with this list, in none of 100, and not slower.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class EncodingChoice:
     """A container and encoder with all their settings, checked against this build of FFmpeg."""
@@ -154,7 +164,14 @@ def choose_encoding(
             f"its default is {settings.preset}"
         )
     options = {"crf": str(quality), settings.preset_option: effort, **dict(settings.options)}
+    if name == "libx264" and _has_avx512():
+        options["x264-params"] = f"asm={_UP_TO_AVX2}"
     return EncodingChoice(container, name, options)
+
+
+@functools.cache
+def _has_avx512() -> bool:
+    return bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 
 def _has_encoder(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -90,14 +91,17 @@ def read_photo(path: str | os.PathLike[str], *, max_side_px: int = MAX_SIDE_PX) 
     if header.format == "heic":
         raise MediaError(f"expected a photo, found HEIC in {path}; convert it to JPEG or PNG first")
     if header.is_animated:
-        raise MediaError(f"expected a still photo, found an animation in {path}; give a photo")
+        raise _moves(path)
     if header.is_cmyk:
         raise MediaError(
             f"expected a picture in RGB, found CMYK print colours in {path}; export it as RGB"
         )
     if header.format in ("gif", "avif"):
         with open_video(path) as reader:
-            bgr = frame_to_bgr(next(reader.frames()))
+            frames = list(islice(reader.frames(), 2))
+        if len(frames) > 1:
+            raise _moves(path)
+        bgr = frame_to_bgr(frames[0])
     else:
         bgr = _decode(path, data, header, max_side_px)
     bgr = _fit(bgr, max_side_px)
@@ -214,6 +218,10 @@ def _fit(bgr: ByteArray, max_side_px: int) -> ByteArray:
         return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
     even = bgr[: max(1, height - height % 2), : max(1, width - width % 2)]
     return np.ascontiguousarray(even)
+
+
+def _moves(path: Path) -> MediaError:
+    return MediaError(f"expected a still photo, found an animation in {path}; give a photo")
 
 
 def _damaged(path: Path, why: str) -> MediaError:

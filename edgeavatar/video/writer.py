@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -172,6 +173,7 @@ class VideoWriter:
             if not metadata.keys() <= _ITUNES_KEYS:
                 movflags += "+use_metadata_tags"
             options["movflags"] = movflags
+            options["movie_timescale"] = str(_movie_timescale(self._time_base))
         container = av.open(str(self._file.path), "w", format=muxer, container_options=options)
         container.metadata.update(metadata)
         self._container = container
@@ -380,6 +382,15 @@ class VideoWriter:
             self.finish()
         else:
             self.abort()
+
+
+def _movie_timescale(time_base: Fraction) -> int:
+    """Return a unit in which the end of both tracks is a whole number.
+
+    FFmpeg's default, the millisecond, cuts up to half of one off the sound.
+    """
+    common = math.lcm(AUDIO_RATE_HZ, time_base.denominator)
+    return common if common < 1 << 31 else AUDIO_RATE_HZ
 
 
 def _square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:

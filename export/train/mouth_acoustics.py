@@ -342,7 +342,7 @@ def main() -> None:
     """Fit, score on what was held out, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grid", type=Path, required=True, help="folder of GRID clips")
-    parser.add_argument("--clips", type=int, default=500, help="how many of them")
+    parser.add_argument("--clips", type=int, default=240, help="how many of them")
     parser.add_argument("--cache", type=Path, required=True, help="folder for what is slow")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -41,6 +41,7 @@ def texts(text: str, language: str = "en") -> list[str]:
         ("He lives on James St. The house is red.", ["He lives on James St.", "The house is red."]),
         ("A line\nthat wraps. Next", ["A line that wraps.", "Next"]),
         ("Title\n\nText", ["Title", "Text"]),
+        ("Take vitamin C. It helps.", ["Take vitamin C.", "It helps."]),
         ("- one\n- two\n\n1) three", ["one", "two", "three"]),
         ("你好。再见！", ["你好。", "再见!"]),
         ("नमस्ते। आप कैसे हैं?", ["नमस्ते।", "आप कैसे हैं?"]),

@@ -142,7 +142,7 @@ SIBILANTS = (
 
 
 def hiss_edges(chunk: SpeechChunk) -> Iterator[float]:
-    """Distance in ms from the edges of sibilants between vowels to where the hiss begins or ends."""
+    """Distance in ms from edges of sibilants between vowels to where the hiss begins or ends."""
     rate, samples = chunk.audio.sample_rate, chunk.audio.samples
     hop, width = rate // 500, rate // 66
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, width // 2), width)[::hop]

@@ -489,3 +489,29 @@ def test_every_model_that_the_tests_need_is_there_and_whole(model_store: Any) ->
         assert set(files) == set(model.files)
         for key, path in files.items():
             assert path.stat().st_size == model.files[key].bytes
+
+
+def _files_with_tensors() -> list[tuple[str, str]]:
+    return [
+        (model.name, file.key)
+        for model in zoo.load_manifest().in_profile("test")
+        for file in model.files.values()
+        if file.inputs
+    ]
+
+
+@pytest.mark.parametrize(("name", "key"), _files_with_tensors())
+def test_the_declared_tensors_are_the_real_ones(model_store: Any, name: str, key: str) -> None:
+    from edgeavatar.backends import open_session
+
+    path = model_store.resolve(name)[key]
+    declared = zoo.load_manifest().model(name).files[key]
+    backend = "onnxruntime" if path.suffix in (".onnx", ".ort") else "openvino"
+    with open_session(path, backend=backend, threads=1) as session:
+        for real, wanted in (
+            (session.inputs, declared.inputs),
+            (session.outputs, declared.outputs),
+        ):
+            assert [(t.name, str(t.dtype), tuple(t.shape)) for t in real] == [
+                (t.name, t.dtype, t.shape) for t in wanted
+            ]

@@ -4,7 +4,7 @@ import shutil
 import tracemalloc
 import zlib
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 
 import av
 import numpy as np
@@ -101,7 +101,16 @@ def test_a_crooked_rotation_is_ignored_with_a_warning(make_video) -> None:
 
 @pytest.mark.parametrize(
     "fmt",
-    ["yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "gbrp10le", "yuva420p", "bgr0", "yuvj444p"],
+    [
+        "yuv422p",
+        "yuv444p",
+        "yuv420p10le",
+        "yuv422p10le",
+        "gbrp10le",
+        "yuva420p",
+        "bgr0",
+        "yuvj444p",
+    ],
 )
 def test_other_formats_are_converted_to_the_same_colours(make_video, fmt) -> None:
     colours = [(30, 60, 200), (200, 120, 40), (128, 128, 128), (250, 250, 250)]
@@ -137,7 +146,8 @@ def test_ten_bit_gradients_keep_their_place(make_video) -> None:
     ramp = np.tile(np.linspace(64, 940, 128).astype("<u2"), (48, 1))
     picture = av.VideoFrame(128, 48, "yuv420p10le")
     for plane, values in zip(
-        picture.planes, (ramp, np.full((24, 64), 512, "<u2"), np.full((24, 64), 512, "<u2")),
+        picture.planes,
+        (ramp, np.full((24, 64), 512, "<u2"), np.full((24, 64), 512, "<u2")),
         strict=True,
     ):
         rows = np.frombuffer(memoryview(plane), "<u2").reshape(-1, plane.line_size // 2)
@@ -374,7 +384,7 @@ def test_damage_in_the_middle_is_survived_and_told(make_video) -> None:
         frames = list(reader.frames())
         assert 30 <= len(frames) <= 40
         assert any("damaged" in warning for warning in reader.warnings)
-        assert all(b.time_s > a.time_s for a, b in zip(frames, frames[1:], strict=False))
+        assert all(b.time_s > a.time_s for a, b in pairwise(frames))
         again = [f.index for f in reader.frames_reversed(len(frames) - 1, window_bytes=1 << 15)]
         assert again == list(range(len(frames)))[::-1]
 
@@ -390,9 +400,10 @@ def test_a_file_that_ends_early_gives_what_it_has(make_video, tmp_path) -> None:
 def test_a_faststart_file_that_ends_early_says_so(make_video, tmp_path) -> None:
     whole = make_video("a.mp4", 200, options={**LOSSY, "x264-params": "keyint=10"})
     fast = tmp_path / "fast.mp4"
-    with av.open(str(whole)) as source, av.open(
-        str(fast), "w", container_options={"movflags": "faststart"}
-    ) as out:
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(fast), "w", container_options={"movflags": "faststart"}) as out,
+    ):
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:

@@ -15,7 +15,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def pattern(index: int, width: int, height: int) -> Planes:
-    """A picture that tells its index, its corners and its left from its right."""
+    """Make a picture that tells its index, its corners and its left from its right."""
     yy, xx = np.mgrid[:height, :width]
     y = 40 + (xx * 2 + yy * 3 + index * 5) % 160
     y[: height // 4, : width // 4] = 230

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeavatar.errors import IntegrityError, UsageError
+from edgeavatar.motion.acoustics import (
+    CONTEXT,
+    OUTPUTS,
+    AcousticModel,
+    audio_rows,
+    features_of,
+    read_model,
+)
+from edgeavatar.motion.aperture import lip_aperture, signed_aperture
+from edgeavatar.motion.bands import BANDS, Listener
+from edgeavatar.motion.dynamics import SPEED
+from edgeavatar.types import MOTION_NAMES, AudioChunk
+
+RATE = 16000
+
+
+def vowel(length_s: float, first_hz: float = 700.0, pitch_hz: float = 120.0) -> np.ndarray:
+    """Make a buzz with one formant."""
+    times = np.arange(round(length_s * RATE)) / RATE
+    sound = np.zeros_like(times)
+    for k in range(1, 40):
+        frequency = k * pitch_hz
+        sound += np.sin(2 * np.pi * frequency * times) / (
+            1.0 + ((frequency - first_hz) / 200.0) ** 2
+        )
+    edge = np.minimum(1.0, np.minimum(times, times[-1] - times) / 0.02)
+    return 0.2 * edge * sound / np.abs(sound).max()
+
+
+def silence(length_s: float) -> np.ndarray:
+    return np.zeros(round(length_s * RATE))
+
+
+SYLLABLES = np.concatenate(
+    [silence(0.6), vowel(0.2), silence(0.06), vowel(0.25), silence(0.8), vowel(0.3), silence(0.5)]
+)
+SPOKEN = ((0.6, 1.11), (1.91, 2.21))
+
+
+def chunks_of(samples: np.ndarray, size: int = 4000) -> Iterator[AudioChunk]:
+    for first in range(0, len(samples), size):
+        part = samples[first : first + size].astype(np.float32)
+        yield AudioChunk(part, RATE, first)
+
+
+def chances_of(samples: np.ndarray, spoken: tuple[tuple[float, float], ...]) -> list[float]:
+    middles = (np.arange(-(-len(samples) // 512)) + 0.5) * 512 / RATE
+    return [float(any(a <= t <= b for a, b in spoken)) for t in middles]
+
+
+def rows_of(samples: np.ndarray, **options: object) -> np.ndarray:
+    return np.concatenate(list(audio_rows(chunks_of(samples), **options)))  # type: ignore[arg-type]
+
+
+def far_from_speech(count: int) -> np.ndarray:
+    times = np.arange(count) / 100.0
+    far = np.ones(count, bool)
+    for start, end in SPOKEN:
+        far &= (times < start - 0.13) | (times > end + 0.13)
+    return far
+
+
+def test_the_mouth_opens_where_somebody_speaks_and_rests_elsewhere() -> None:
+    rows = rows_of(SYLLABLES)
+    assert len(rows) == round(len(SYLLABLES) / RATE * 100)
+    gaps = lip_aperture(rows)
+    assert gaps[65:75].mean() > 0.02
+    assert gaps[95:105].mean() > 0.02
+    assert gaps[198:215].mean() > 0.02
+    assert not rows[far_from_speech(len(rows))].any()
+
+
+@pytest.mark.parametrize("level_db", [-30.0, 0.0, 8.0])
+def test_loudness_of_the_recording_does_not_matter(level_db: float) -> None:
+    plain = lip_aperture(rows_of(SYLLABLES))
+    scaled = lip_aperture(rows_of(SYLLABLES * 10.0 ** (level_db / 20.0)))
+    assert np.abs(scaled - plain).max() < 0.01
+
+
+def test_a_fan_does_not_move_the_mouth() -> None:
+    draw = np.random.default_rng(0)
+    fan = np.convolve(draw.standard_normal(len(SYLLABLES) + 7), np.ones(8) / 8, mode="valid")
+    fan *= 10.0 ** (-35.0 / 20.0) / fan.std()
+    rows = rows_of(SYLLABLES + fan)
+    assert not rows[far_from_speech(len(rows))].any()
+    assert lip_aperture(rows)[65:75].mean() > 0.015
+    alone = rows_of(fan, speech_probability=iter([0.1] * 200))
+    assert not alone.any()
+
+
+def test_what_the_detector_calls_no_speech_is_rest() -> None:
+    chances = chances_of(SYLLABLES, SPOKEN[:1])
+    rows = rows_of(SYLLABLES, speech_probability=iter(chances))
+    assert lip_aperture(rows)[95:105].mean() > 0.02
+    assert not rows[150:].any()
+
+
+def test_a_click_is_not_speech() -> None:
+    sound = silence(2.0)
+    sound[16000:16160] = 0.5
+    assert not rows_of(np.concatenate([sound, SYLLABLES]))[80:120].any()
+
+
+@pytest.mark.parametrize("size", [160, 1000, 7777, 1_000_000])
+def test_a_stream_is_the_same_however_it_is_cut(size: int) -> None:
+    sound = np.concatenate([SYLLABLES, 0.3 * SYLLABLES, SYLLABLES])
+    chances = chances_of(sound, ((0.0, 9.0),))
+    whole = rows_of(sound, speech_probability=iter(chances))
+    cut = np.concatenate(list(audio_rows(chunks_of(sound, size), iter(chances))))
+    assert cut.shape == whole.shape
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
+
+
+def test_rows_come_within_three_seconds_of_their_sound() -> None:
+    taken = []
+
+    def chunks() -> Iterator[AudioChunk]:
+        for chunk in chunks_of(np.tile(SYLLABLES, 8), 1600):
+            taken.append(chunk.start_sample)
+            yield chunk
+
+    given = 0
+    for block in audio_rows(chunks()):
+        given += len(block)
+        if taken[-1] / RATE < 8 * len(SYLLABLES) / RATE - 0.2:
+            assert taken[-1] / RATE + 0.1 - given / 100.0 < 3.0
+    assert given == round(8 * len(SYLLABLES) / RATE * 100)
+
+
+def test_probabilities_are_taken_only_for_sound_that_has_come() -> None:
+    taken = []
+
+    def chances() -> Iterator[float]:
+        for i in range(10_000):
+            taken.append(i)
+            yield 1.0
+
+    come = 0
+    heard = chances()
+
+    def chunks() -> Iterator[AudioChunk]:
+        nonlocal come
+        for chunk in chunks_of(SYLLABLES, 700):
+            assert len(taken) == come // 512
+            come += len(chunk.samples)
+            yield chunk
+
+    list(audio_rows(chunks(), heard))
+    assert len(taken) == -(-len(SYLLABLES) // 512)
+
+
+def test_too_few_probabilities_are_refused() -> None:
+    with pytest.raises(UsageError, match="speech probabilities"):
+        rows_of(SYLLABLES, speech_probability=iter([1.0, 1.0]))
+
+
+def test_movement_keeps_the_limits_of_a_face() -> None:
+    draw = np.random.default_rng(1)
+    burst = np.concatenate(
+        [
+            vowel(float(d), float(f))
+            for d, f in zip(draw.uniform(0.03, 0.2, 40), draw.uniform(250, 900, 40), strict=True)
+        ]
+    )
+    rows = rows_of(np.concatenate([silence(0.5), burst, silence(0.5)]))
+    assert rows.min() >= 0.0
+    assert rows.max() <= 1.0
+    speed = np.abs(np.diff(rows, axis=0)).max(axis=0) * 100.0
+    assert speed[MOTION_NAMES.index("jawOpen")] <= SPEED["jaw"] + 1e-3
+    assert np.abs(np.diff(signed_aperture(rows))).max() * 100.0 <= SPEED["gap"] + 1e-3
+
+
+@pytest.mark.parametrize("length", [1, 159, 160, 161, 400, 5000])
+def test_any_length_has_a_row_for_each_begun_hundredth(length: int) -> None:
+    sound = 0.1 * np.sin(np.arange(length))
+    assert len(rows_of(sound)) == -(-length // 160)
+
+
+def test_no_sound_gives_nothing() -> None:
+    assert list(audio_rows([])) == []
+    assert list(audio_rows([AudioChunk(np.zeros(0, np.float32), RATE)])) == []
+
+
+def test_streams_of_another_kind_are_refused() -> None:
+    with pytest.raises(UsageError, match="16000 samples per second, found 44100"):
+        list(audio_rows([AudioChunk(np.zeros(10, np.float32), 44100)]))
+    first = AudioChunk(np.zeros(10, np.float32), RATE)
+    with pytest.raises(UsageError, match="at sample 10, found 0"):
+        list(audio_rows([first, first]))
+
+
+# ------------------------------------------------------------------------------------ the listener
+
+
+def test_bands_are_where_the_sound_is() -> None:
+    times = np.arange(2 * RATE) / RATE
+    peaks = []
+    for frequency in (200.0, 500.0, 1000.0, 2500.0, 6000.0):
+        tone = 0.3 * np.sin(2 * np.pi * frequency * times) * (np.sin(2 * np.pi * times) > 0)
+        listener = Listener()
+        listener.push(tone.astype(np.float32))
+        peaks.append(int(listener.finish().bands[20:40].mean(axis=0).argmax()))
+    assert peaks == sorted(set(peaks))
+
+
+def test_a_row_hears_the_sound_around_its_own_time() -> None:
+    sound = np.zeros(RATE)
+    sound[8000] = 1.0
+    listener = Listener()
+    listener.push(sound.astype(np.float32))
+    heard = listener.finish()
+    energy = heard.over_level_db
+    assert energy.argmax() == 50
+    assert energy[49] == pytest.approx(energy[51], abs=0.1)
+
+
+def test_features_average_the_bands() -> None:
+    bands = np.arange(40.0)[:, None] * np.ones((1, BANDS))
+    features = features_of(bands).reshape(8, len(CONTEXT), BANDS)
+    for i, (low, high) in enumerate(CONTEXT):
+        np.testing.assert_allclose(features[:, i, 0], np.arange(16, 24) + (low + high) / 2)
+
+
+# ------------------------------------------------------------------------------------- the weights
+
+
+def model_of(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    arrays = {
+        "hidden": np.zeros((BANDS * len(CONTEXT), 2)),
+        "hidden_bias": np.zeros(2),
+        "out": np.zeros((2, len(OUTPUTS))),
+        "out_bias": np.zeros(len(OUTPUTS)),
+    }
+    return arrays | changes
+
+
+def test_a_model_is_read_as_written(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    arrays = {name: draw.standard_normal(a.shape) for name, a in model_of().items()}
+    np.savez(tmp_path / "model.npz", **arrays)
+    model = read_model(tmp_path / "model.npz")
+    x = draw.standard_normal((5, BANDS * len(CONTEXT)))
+    expected = np.tanh(x @ arrays["hidden"] + arrays["hidden_bias"]) @ arrays["out"]
+    np.testing.assert_allclose(model(x), expected + arrays["out_bias"])
+
+
+def test_models_of_another_shape_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, **model_of(out=np.zeros((3, len(OUTPUTS)))))
+    with pytest.raises(IntegrityError, match="expected shapes"):
+        read_model(path)
+    arrays = model_of()
+    del arrays["out"]
+    np.savez(path, **arrays)
+    with pytest.raises(IntegrityError, match="missing"):
+        read_model(path)
+
+
+def test_another_model_can_be_used() -> None:
+    bias = np.zeros(len(OUTPUTS))
+    bias[OUTPUTS.index("jaw")] = 0.2
+    bias[OUTPUTS.index("gap")] = 0.05
+    arrays = model_of(out_bias=bias)
+    rows = rows_of(SYLLABLES, model=AcousticModel(**arrays))
+    assert lip_aperture(rows)[70] == pytest.approx(0.05, abs=1e-4)
