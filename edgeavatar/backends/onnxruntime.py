@@ -65,7 +65,7 @@ def devices() -> dict[DeviceName, str]:
     }
 
 
-def open_onnxruntime(
+def open_model(
     path: Path,
     *,
     device: DeviceName,

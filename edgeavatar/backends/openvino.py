@@ -41,7 +41,7 @@ def devices() -> dict[DeviceName, str]:
     }
 
 
-def open_openvino(
+def open_model(
     path: Path,
     *,
     device: DeviceName,

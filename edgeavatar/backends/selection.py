@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, Protocol, cast, get_args
 
 import numpy as np
 
@@ -97,28 +98,39 @@ def open_session(
             msg = f"{path.name}: {backend} does not read {path.suffix}; use {' or '.join(readers)}"
             raise BackendError(msg)
         return opener.open(backend, _concrete(device), f"{backend} was asked for")
-    candidates = [name for name in readers if _has_device(name, device)]
-    if not candidates:
-        here = "; ".join(f"{name}: {_describe(name)}" for name in readers)
-        msg = f"{path.name}: expected the device {device}, found {here}"
-        raise BackendError(msg)
     if len(readers) == 1:
         reason = f"{readers[0]} is the only backend that reads {path.suffix}"
-        return opener.open(candidates[0], _concrete(device), reason)
-    if len(candidates) == 1:
-        reason = f"{candidates[0]} is the only backend here that is installed with that device"
-        return opener.open(candidates[0], _concrete(device), reason)
-    return _open_faster(opener, _concrete(device))
+        return opener.open(readers[0], _concrete(device), reason)
+    return _open_either(opener, _concrete(device))
 
 
 def available_backends() -> dict[BackendName, str]:
     """Backends that are installed, with their versions."""
-    return {name: _version(name) for name in get_args(BackendName) if _is_installed(name)}
+    return {name: _module(name).version() for name in get_args(BackendName) if _is_installed(name)}
 
 
 def available_devices() -> dict[BackendName, dict[DeviceName, str]]:
     """Devices that each installed backend can use here, with the backend's own name for each."""
-    return {name: _devices(name) for name in available_backends()}
+    return {name: _module(name).devices() for name in get_args(BackendName) if _is_installed(name)}
+
+
+class _Backend(Protocol):
+    """What the module of a backend offers."""
+
+    def version(self) -> str: ...
+
+    def devices(self) -> dict[DeviceName, str]: ...
+
+    def open_model(
+        self,
+        path: Path,
+        *,
+        device: DeviceName,
+        threads: int,
+        input_shapes: Mapping[str, Sequence[int]],
+        outputs: Sequence[str],
+        reason: str,
+    ) -> Session: ...
 
 
 class _Opener:
@@ -140,11 +152,7 @@ class _Opener:
         if not _is_installed(backend):
             msg = f"expected {backend} for {self.path.name}, found it not installed; install it"
             raise BackendError(msg)
-        if backend == "openvino":
-            from edgeavatar.backends.openvino import open_openvino as open_one
-        else:
-            from edgeavatar.backends.onnxruntime import open_onnxruntime as open_one
-        return open_one(
+        return _module(backend).open_model(
             self.path,
             device=device,
             threads=self.threads,
@@ -166,10 +174,20 @@ class _Opener:
         )
 
 
-def _open_faster(opener: _Opener, device: DeviceName) -> Session:
+def _open_either(opener: _Opener, device: DeviceName) -> Session:
+    if not _has_device("onnxruntime", device):
+        if not _has_device("openvino", device):
+            names: tuple[BackendName, ...] = ("onnxruntime", "openvino")
+            here = "; ".join(f"{name}: {_describe(name)}" for name in names)
+            msg = f"{opener.path.name}: expected the device {device}, found {here}"
+            raise BackendError(msg)
+        return opener.open("openvino", device, f"onnxruntime is not here or lacks {device}")
     first = opener.open("onnxruntime", device, "")
     if not all(spec.is_static for spec in first.inputs):
         first.reason = "onnxruntime takes inputs of varying shape without compiling anew"
+        return first
+    if not _has_device("openvino", device):
+        first.reason = f"openvino is not here or lacks {device}"
         return first
     key = opener.decision_key(device)
     remembered = read_entry(key)
@@ -257,29 +275,21 @@ def _concrete(device: DeviceChoice) -> DeviceName:
     return "cpu" if device == "auto" else device
 
 
-def _has_device(backend: BackendName, device: DeviceChoice) -> bool:
-    return _is_installed(backend) and _concrete(device) in _devices(backend)
+def _has_device(backend: BackendName, device: DeviceName) -> bool:
+    return _is_installed(backend) and device in _module(backend).devices()
 
 
 def _describe(backend: BackendName) -> str:
-    return ", ".join(_devices(backend)) if _is_installed(backend) else "not installed"
+    return ", ".join(_module(backend).devices()) if _is_installed(backend) else "not installed"
 
 
 def _is_installed(backend: BackendName) -> bool:
     return importlib.util.find_spec(backend) is not None
 
 
-def _version(backend: BackendName) -> str:
-    if backend == "openvino":
-        from edgeavatar.backends.openvino import version
-    else:
-        from edgeavatar.backends.onnxruntime import version
-    return version()
-
-
-def _devices(backend: BackendName) -> dict[DeviceName, str]:
-    if backend == "openvino":
-        from edgeavatar.backends.openvino import devices
-    else:
-        from edgeavatar.backends.onnxruntime import devices
-    return devices()
+def _module(backend: BackendName) -> _Backend:
+    try:
+        return cast("_Backend", importlib.import_module(f"edgeavatar.backends.{backend}"))
+    except ImportError as error:
+        msg = f"expected a working {backend}, found: {error}; install it again"
+        raise BackendError(msg) from error

@@ -30,7 +30,7 @@ People who sit and talk stay below."""
 _SEARCH_SIDE: Final = 2.0
 """Side of the search around the last place, over the side of the lost region."""
 _FULL_SEARCH_EVERY: Final = 10
-"""Tiles cost about 50 single passes, so a picture without a large face is tiled only so often."""
+"""Tiles cost up to 200 single passes, so a picture without a large face is tiled only so often."""
 _FORGET_AFTER: Final = 25
 _BOX_SIDE: Final = 0.9
 """Side of the region of a detected box over that of the mesh on the same face: mean of 22 faces."""

@@ -237,7 +237,9 @@ def shade_cavity(
 
 
 @numba.njit(cache=True)
-def _fill(line: npt.NDArray[np.generic], first: int, end: int, colour: npt.NDArray[np.generic]) -> None:
+def _fill(
+    line: npt.NDArray[np.generic], first: int, end: int, colour: npt.NDArray[np.generic]
+) -> None:
     for x in range(first, end):
         line[x, 0], line[x, 1], line[x, 2] = colour[0], colour[1], colour[2]
 
@@ -502,7 +504,7 @@ def _rim_heights(
 
 
 def grid_normals(grid: Floats) -> Floats:
-    """Unit normals of a sheet of vertices by central differences (one-sided at its borders).
+    """Find the normals of a sheet of vertices by central differences (one-sided at its borders).
 
     Parameters
     ----------
@@ -512,8 +514,8 @@ def grid_normals(grid: Floats) -> Floats:
     Returns
     -------
     ndarray
-        ``(rows, columns, 3)`` float32: along (next row − row) × (next column − column); zero where
-        the sheet has no area.
+        ``(rows, columns, 3)`` float32, unit length: along (next row − row) × (next column −
+        column); zero where the sheet has no area.
     """
     normals = np.empty(grid.shape, dtype=np.float32)
     _grid_normals(np.ascontiguousarray(grid, dtype=np.float32), normals)

@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 SAMPLE_COUNT = 8
 SAMPLE_OFFSETS = (
-    np.array(
-        [[1, -3], [-1, 3], [5, 1], [-3, -5], [-5, 5], [-7, -1], [3, 7], [7, -7]], dtype=np.float32
-    )
-    / 16
-)
+    np.array([[1, -3], [-1, 3], [5, 1], [-3, -5], [-5, 5], [-7, -1], [3, 7], [7, -7]]) / 16
+).astype(np.float32)
 """``(8, 2)`` x and y of the points from the pixel's centre, in pixels: eight rooks on a chess
 board, the standard eight-sample pattern of Direct3D 11.1. No two points share a row or a column,
 so a nearly upright or level edge crosses them one at a time."""
@@ -166,6 +163,8 @@ def _rasterise(
         long_left = top_x + (mid_y - top_y) * long_slope < mid_x
         for y in range(y_first, y_last + 1):
             row_first, row_last = np.float32(spans[y, 0]), np.float32(spans[y, 1] - 1)
+            if last_x < row_first - half or first_x > row_last + half:
+                continue
             for k in range(8):
                 at_y = np.float32(y) + offsets[k, 1]
                 if at_y < top_y or at_y > low_y:

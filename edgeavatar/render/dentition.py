@@ -1,4 +1,4 @@
-"""Teeth, gums, tongue and the lining of the mouth, as triangle meshes in face-local space.
+"""Teeth and gums as triangle meshes in face-local space, and how the lower jaw moves.
 
 Everything is generated from tables of dental anatomy; no scan and no third-party mesh is involved.
 Units are centimetres of the MediaPipe canonical face (:class:`~edgeavatar.types.HeadPose`): x to
@@ -7,11 +7,13 @@ the picture's right, y up, z towards the viewer.
 Sources of the numbers
 ----------------------
 - Crown sizes: S. J. Nelson, *Wheeler's Dental Anatomy, Physiology and Occlusion*, table 1-1.
-- Inclination and angulation of crowns: L. F. Andrews, "The six keys to normal occlusion",
+- Inclination and angulation of crowns: after L. F. Andrews, "The six keys to normal occlusion",
   American Journal of Orthodontics 62(3), 1972.
-- Arch widths: S. E. Bishara et al., "Arch width changes from 6 weeks to 45 years of age", American
-  Journal of Orthodontics and Dentofacial Orthopedics 111(4), 1997. Arch form: an even polynomial
-  of the fourth degree through those widths and the arch depths of the same age.
+- Arch form: an even polynomial of the fourth degree through canine and first molar. The upper
+  canines' cusps are 34 mm apart, near the adult mean (33.7 mm) of S. E. Bishara et al., "Arch width
+  changes from 6 weeks to 45 years of age", American Journal of Orthodontics and Dentofacial
+  Orthopedics 111(4), 1997; the other widths and depths are ordinary ones that let the teeth of the
+  table stand side by side and the upper arch go around the lower one.
 - Jaw: the turn of the lower teeth of the ICT-FaceKit rig at ``jawOpen`` 1 (25.3° about a hinge
   9.1 cm from the lower incisors, residual 0.02 cm; Bonwill's triangle of 4 inches has that height
   as 8.8 cm). The face basis that moves the lips comes from the same rig, so teeth and lip go down
@@ -30,14 +32,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeavatar.kernels.cavity import grid_normals
+from edgeavatar.render.shapes import Mesh, grid_triangles, ramp, smooth_normals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
     from edgeavatar.types import FloatArray
+
+    Floats = npt.NDArray[np.floating]
 
 Colour = tuple[float, float, float]
 
@@ -58,7 +60,7 @@ REST_LIP_Y = -4.11
 REST_MOUTH_WIDTH = 5.19
 """Distance of the mouth's corners at rest, cm (mean of 102 people, standard deviation 0.30)."""
 
-_INCISAL_Z = 5.25
+INCISAL_Z = 5.25
 """Front of the upper incisal edges, cm: behind the inner rim of the upper lip at 5.45."""
 
 _OCCLUSAL_SLOPE = 0.09
@@ -75,29 +77,27 @@ class CrownSize:
     """Mesiodistal diameter."""
     cervical_width: float
     """Mesiodistal diameter at the cervix."""
-    depth: float
-    """Labio- or buccolingual diameter."""
     cervical_depth: float
     """Labio- or buccolingual diameter at the cervix."""
 
 
 UPPER_CROWNS = (
-    CrownSize(10.5, 8.5, 7.0, 7.0, 6.0),
-    CrownSize(9.0, 6.5, 5.0, 6.0, 5.0),
-    CrownSize(10.0, 7.5, 5.5, 8.0, 7.0),
-    CrownSize(8.5, 7.0, 5.0, 9.0, 8.0),
-    CrownSize(8.5, 7.0, 5.0, 9.0, 8.0),
-    CrownSize(7.5, 10.0, 8.0, 11.0, 10.0),
+    CrownSize(10.5, 8.5, 7.0, 6.0),
+    CrownSize(9.0, 6.5, 5.0, 5.0),
+    CrownSize(10.0, 7.5, 5.5, 7.0),
+    CrownSize(8.5, 7.0, 5.0, 8.0),
+    CrownSize(8.5, 7.0, 5.0, 8.0),
+    CrownSize(7.5, 10.0, 8.0, 10.0),
 )
 """Central incisor to first molar of the upper jaw."""
 
 LOWER_CROWNS = (
-    CrownSize(9.0, 5.0, 3.5, 6.0, 5.3),
-    CrownSize(9.5, 5.5, 4.0, 6.5, 5.8),
-    CrownSize(11.0, 7.0, 5.5, 7.5, 7.0),
-    CrownSize(8.5, 7.0, 5.0, 7.5, 6.5),
-    CrownSize(8.0, 7.0, 5.0, 8.0, 7.0),
-    CrownSize(7.5, 11.0, 9.0, 10.5, 9.0),
+    CrownSize(9.0, 5.0, 3.5, 5.3),
+    CrownSize(9.5, 5.5, 4.0, 5.8),
+    CrownSize(11.0, 7.0, 5.5, 7.0),
+    CrownSize(8.5, 7.0, 5.0, 6.5),
+    CrownSize(8.0, 7.0, 5.0, 7.0),
+    CrownSize(7.5, 11.0, 9.0, 9.0),
 )
 """Central incisor to first molar of the lower jaw."""
 
@@ -193,73 +193,6 @@ def jaw_transform(jaw_open: float, jaw_forward: float = 0.0) -> tuple[FloatArray
     return rotation, (hinge - rotation @ hinge + slide).astype(np.float32)
 
 
-# ------------------------------------------------------------------------------------------ meshes
-
-
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """Triangles with what a shader needs to know at their corners."""
-
-    vertices: FloatArray
-    """``(n, 3)`` float32, cm."""
-    normals: FloatArray
-    """``(n, 3)`` float32, unit length, outwards."""
-    albedo: FloatArray
-    """``(n, 3)`` float32 BGR in linear light, with creases already darkened."""
-    gloss: FloatArray
-    """``(n,)`` float32: strength of the wet highlight."""
-    triangles: npt.NDArray[np.int32]
-    """``(m, 3)`` int32, counter-clockwise seen from outside."""
-
-
-def join_meshes(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh of several, in their order."""
-    starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    return Mesh(
-        np.concatenate([mesh.vertices for mesh in meshes]),
-        np.concatenate([mesh.normals for mesh in meshes]),
-        np.concatenate([mesh.albedo for mesh in meshes]),
-        np.concatenate([mesh.gloss for mesh in meshes]),
-        np.concatenate(
-            [mesh.triangles + start for mesh, start in zip(meshes, starts[:-1], strict=True)]
-        ).astype(np.int32),
-    )
-
-
-def smooth_normals(vertices: FloatArray, triangles: npt.NDArray[np.int32]) -> FloatArray:
-    """Mean of the adjoining faces' normals, weighted by their area; ``(n, 3)`` float32."""
-    corners = vertices[triangles].astype(np.float64)
-    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros((len(vertices), 3))
-    for corner in range(3):
-        np.add.at(total, triangles[:, corner], face)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    normals: FloatArray = (total / np.maximum(length, 1e-12)).astype(np.float32)
-    return normals
-
-
-def _grid_triangles(
-    rows: int, columns: int, *, closed: bool = False, flip: bool = False
-) -> npt.NDArray[np.int32]:
-    """Triangles of a grid whose vertices are stored row by row."""
-    row, column = np.mgrid[0 : rows - 1, 0 : columns if closed else columns - 1]
-    after = (column + 1) % columns
-    a, b = row * columns + column, row * columns + after
-    c, d = a + columns, b + columns
-    faces = np.concatenate(
-        [np.stack([a, c, b], -1).reshape(-1, 3), np.stack([b, c, d], -1).reshape(-1, 3)]
-    )
-    if flip:
-        faces = faces[:, ::-1]
-    return np.ascontiguousarray(faces, dtype=np.int32)
-
-
-def _smoothstep(low: float, high: float, x: FloatArray) -> FloatArray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    step: FloatArray = t * t * (3 - 2 * t)
-    return step
-
-
 # ------------------------------------------------------------------------------------------- teeth
 
 
@@ -307,8 +240,8 @@ _LOWER_FORMS = (
     _ToothForm(-24, 2, 0.68, 0.64, 0.7, 0.7, 2, 0.6, 0.8, 6.8, 0.6),
 )
 
-# Turn (degrees), shift outwards, shift down (mm) and shade (relative) of each tooth, right then
-# left, so that no mouth looks like a keyboard. Drawn once by hand; within 1 SD of normal crowding.
+# Turn (degrees), shift outwards, shift towards the other jaw (mm) and shade (relative) of each
+# tooth, the picture's left side, then its right, so that no mouth looks like a keyboard.
 _UPPER_QUIRKS = (
     ((1.5, 0.00, 0.00, 0.00), (-4.0, -0.25, -0.10, -0.02), (3.0, 0.10, 0.15, 0.00),
      (-2.0, 0.00, 0.00, -0.03), (1.0, 0.00, 0.10, -0.02), (0.0, 0.00, 0.00, -0.04)),
@@ -321,6 +254,10 @@ _LOWER_QUIRKS = (
     ((-6.0, -0.15, -0.12, -0.02), (5.0, 0.20, 0.20, 0.00), (-3.0, 0.00, 0.10, -0.02),
      (1.0, 0.00, 0.00, -0.01), (0.0, 0.00, 0.00, -0.03), (0.0, 0.00, 0.00, -0.04)),
 )  # fmt: skip
+
+
+_LOWER_BACK_SHADE = 0.6
+"""Cheeks and tongue leave the lower back teeth in the dark; the light model knows lips only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,8 +279,8 @@ class _Arch:
 
     a: float
     b: float
-    x: FloatArray
-    length: FloatArray
+    x: Floats
+    length: Floats
 
     def at(self, length: float) -> tuple[float, float, float]:
         """X, depth and slope angle (radians) at an arc length from the middle, x ≥ 0."""
@@ -352,9 +289,9 @@ class _Arch:
         return x, depth, math.atan(2 * self.a * x + 4 * self.b * x**3)
 
 
-def _arch_through(half_canine: float, canine_depth: float, half_molar: float, molar_depth: float,
-                  scale: float) -> _Arch:  # fmt: skip
-    """Arch through canine and molar (tables' cm), then scaled."""
+def _arch_through(canine: tuple[float, float], molar: tuple[float, float], scale: float) -> _Arch:
+    """Arch through the cusps of canine and first molar (half width and depth, cm), then scaled."""
+    (half_canine, canine_depth), (half_molar, molar_depth) = canine, molar
     matrix = np.array(
         [[half_canine**2, half_canine**4], [half_molar**2, half_molar**4]], dtype=np.float64
     )
@@ -365,18 +302,18 @@ def _arch_through(half_canine: float, canine_depth: float, half_molar: float, mo
     return _Arch(
         float(a) / scale,
         float(b) / scale**3,
-        (x * scale).astype(np.float32),
-        (length * scale).astype(np.float32),
+        x * scale,
+        length * scale,
     )
 
 
 def _upper_arch(scale: float) -> _Arch:
     # Cusp tips of the canines 3.4 cm apart, buccal cusps of the first molars 5.1 cm.
-    return _arch_through(1.70, 0.80, 2.55, 2.95, scale)
+    return _arch_through((1.70, 0.80), (2.55, 2.95), scale)
 
 
 def _lower_arch(scale: float) -> _Arch:
-    return _arch_through(1.30, 0.55, 2.30, 2.70, scale)
+    return _arch_through((1.30, 0.55), (2.30, 2.70), scale)
 
 
 # Heights of a crown's rows of vertices: dense where the edge is rounded.
@@ -384,16 +321,16 @@ _ROWS_FINE = np.array([0, 0.13, 0.28, 0.45, 0.62, 0.77, 0.88, 0.955, 1.0])
 _ROWS_COARSE = np.array([0, 0.25, 0.5, 0.72, 0.88, 0.965, 1.0])
 
 
-def _loop_angles(labial: int, lingual: int) -> FloatArray:
+def _loop_angles(labial: int, lingual: int) -> Floats:
     """Angles around a crown from its mesial side over the labial face; more of them in front."""
     front = np.linspace(math.pi, 0, labial)
     back = np.linspace(0, -math.pi, lingual + 2)[1:-1]
-    angles: FloatArray = np.concatenate([front, back])
-    return angles
+    return np.concatenate([front, back])
 
 
-def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray, FloatArray,
-                                                                    FloatArray, int, int]:  # fmt: skip
+def _crown(
+    size: CrownSize, form: _ToothForm, *, fine: bool
+) -> tuple[Floats, Floats, Floats, int, int]:
     """Crown in its own frame, mm: x distal, y towards the root from the edge, z labial.
 
     Returns the vertices ``(rows, columns, 3)``, the height of each (0 cervix, 1 edge), its place
@@ -403,12 +340,11 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
     angles = _loop_angles(11 if fine else 7, 3)
     v, angle = np.meshgrid(heights, angles, indexing="ij")
 
-    def half_width(contact: float) -> FloatArray:
+    def half_width(contact: float) -> Floats:
         low, high = size.cervical_width / 2, size.width / 2
         rise = np.sin(np.clip(v / contact, 0, 1) * math.pi / 2)
         beyond = np.clip((v - contact) / (1 - contact), 0, 1)
-        width: FloatArray = low + (high - low) * rise - 0.05 * size.width * beyond**2
-        return width
+        return np.asarray(low + (high - low) * rise - 0.05 * size.width * beyond**2)
 
     cos, sin = np.cos(angle), np.sin(angle)
     across = np.sign(cos) * np.abs(cos) ** 0.74
@@ -439,24 +375,24 @@ def _crown(size: CrownSize, form: _ToothForm, *, fine: bool) -> tuple[FloatArray
 
 
 def _tooth_albedo(
-    v: FloatArray, across: FloatArray, z: FloatArray, form: _ToothForm, shade: float, base: Colour
+    v: Floats, across: Floats, z: Floats, form: _ToothForm, shade: float, base: Colour
 ) -> FloatArray:
     """Colour over a crown: warmer at the neck, dimmer at the edge, dark where teeth meet."""
     colour = np.ones((*v.shape, 3)) * np.array(base)
-    neck = 1 - _smoothstep(0.0, 0.45, v)
+    neck = 1 - ramp(0.0, 0.45, v)
     colour *= 1 - neck[..., None] * np.array([0.26, 0.18, 0.08])
-    edge = _smoothstep(0.62, 0.97, v) * (1.0 if form.cusps == 0 else 0.5)
+    edge = ramp(0.62, 0.97, v) * (1.0 if form.cusps == 0 else 0.5)
     colour *= 1 - edge[..., None] * np.array([0.13, 0.12, 0.03])
     colour *= 1 - form.warmth * np.array([0.17, 0.10, 0.06])
     colour *= 1 + shade
     # Faint lobes of the labial face.
-    colour *= (1 + 0.03 * np.cos(across * 7.5) * _smoothstep(0.1, 0.6, v))[..., None]
+    colour *= (1 + 0.03 * np.cos(across * 7.5) * ramp(0.1, 0.6, v))[..., None]
     # Neighbours shade each other: the deeper on the flank, the darker.
-    flank = _smoothstep(0.62, 1.0, np.abs(across)) * (0.35 + 0.65 * _smoothstep(0.6, -1.6, z))
+    flank = ramp(0.62, 1.0, np.abs(across)) * (0.35 + 0.65 * ramp(0.6, -1.6, z))
     colour *= 1 - flank[..., None] * np.array([0.46, 0.44, 0.30])
-    gum = 1 - _smoothstep(0.0, 0.16, v)
+    gum = 1 - ramp(0.0, 0.16, v)
     colour *= 1 - gum[..., None] * np.array([0.30, 0.30, 0.16])
-    return colour.astype(np.float32)
+    return np.asarray(colour, np.float32)
 
 
 def _place_tooth(
@@ -490,11 +426,11 @@ def _place_tooth(
     along, out = x * math.cos(turn) + z * math.sin(turn), z * math.cos(turn) - x * math.sin(turn)
     up = 1.0 if upper else -1.0
     height = y + (form.rise - sinking) / 10
-    vertices = np.stack(
+    grid = np.stack(
         [side * (position[0] + along), position[1] + up * height, position[2] + out], axis=-1
     )
-    vertices = vertices.reshape(-1, 3).astype(np.float32)
-    triangles = _grid_triangles(rows, columns, closed=True, flip=side * up < 0)
+    vertices = grid.reshape(-1, 3).astype(np.float32)
+    triangles = grid_triangles(rows, columns, closed=True, flip=side * up < 0)
     mesh = Mesh(
         vertices,
         smooth_normals(vertices, triangles),
@@ -522,7 +458,8 @@ def build_teeth(anatomy: MouthAnatomy, *, upper: bool) -> tuple[Tooth, ...]:
     quirks = _UPPER_QUIRKS if upper else _LOWER_QUIRKS
     arch = _upper_arch(scale) if upper else _lower_arch(scale)
     edge_y = anatomy.upper_edge_y + (0.0 if upper else anatomy.overbite)
-    front_z = _INCISAL_Z - (0.0 if upper else anatomy.overjet)
+    front_z = INCISAL_Z - (0.0 if upper else anatomy.overjet)
+    blue, green, red = anatomy.tooth_bgr
     teeth = []
     for side, prefix in ((-1, "l"), (1, "r")):
         reached = 0.0
@@ -531,11 +468,11 @@ def build_teeth(anatomy: MouthAnatomy, *, upper: bool) -> tuple[Tooth, ...]:
                 crown.height * scale,
                 crown.width * scale,
                 crown.cervical_width * scale,
-                crown.depth * scale,
                 crown.cervical_depth * scale,
             )
             x, depth, slope = arch.at(reached + size.width / 20)
             reached += size.width / 10
+            shade = _LOWER_BACK_SHADE if number > 2 and not upper else 1.0
             quirk = tuple(value * anatomy.irregularity for value in quirks[(side + 1) // 2][number])
             teeth.append(
                 _place_tooth(
@@ -547,7 +484,7 @@ def build_teeth(anatomy: MouthAnatomy, *, upper: bool) -> tuple[Tooth, ...]:
                     slope,
                     side,
                     upper=upper,
-                    tooth_bgr=anatomy.tooth_bgr,
+                    tooth_bgr=(shade * blue, shade * green, shade * red),
                     fine=number < 3,
                 )
             )
@@ -567,7 +504,7 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
     forms = _UPPER_FORMS if upper else _LOWER_FORMS
     arch = _upper_arch(scale) if upper else _lower_arch(scale)
     edge_y = anatomy.upper_edge_y + (0.0 if upper else anatomy.overbite)
-    front_z = _INCISAL_Z - (0.0 if upper else anatomy.overjet)
+    front_z = INCISAL_Z - (0.0 if upper else anatomy.overjet)
     up = 1.0 if upper else -1.0
 
     # One side from the middle outwards: arc length, and phase within a tooth (0 at a contact).
@@ -621,7 +558,7 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
     grid = np.array(rows, dtype=np.float32)
     columns = grid.shape[1]
     vertices = grid.reshape(-1, 3)
-    triangles = _grid_triangles(len(rows), columns, flip=upper)
+    triangles = grid_triangles(len(rows), columns, flip=upper)
     # Thin gum near the margin is paler; the vestibule is redder and darker.
     shade = np.array([0.62, 0.85, 1.0, 1.06, 0.72, 0.6, 0.7, 0.62, 0.45], dtype=np.float32)
     albedo = np.tile(shade[None, :, None], (len(rows), 1, 1)) * np.array(anatomy.gum_bgr)
@@ -632,220 +569,3 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
         np.full(len(vertices), 0.6, dtype=np.float32),
         triangles,
     )
-
-
-def build_lining(anatomy: MouthAnatomy) -> tuple[Mesh, FloatArray]:
-    """Walls of the mouth, a bag open to the front: cheeks, palate, floor, throat.
-
-    Returns
-    -------
-    mesh : Mesh
-        Its triangles face inwards.
-    jaw_weight : ndarray
-        ``(n,)`` float32: how far each vertex goes with the jaw, 0 palate to 1 floor.
-    """
-    stations = np.array(
-        [
-            # z, half width, top above and bottom below the upper edge
-            (5.3, 3.9, 2.4, 2.8),
-            (3.6, 3.5, 2.2, 2.6),
-            (2.2, 3.0, 2.0, 2.3),
-            (0.8, 2.8, 1.8, 2.0),
-            (-0.8, 2.3, 1.4, 1.8),
-            (-2.4, 1.5, 0.8, 1.4),
-            (-3.2, 0.6, 0.2, 0.9),
-            (-3.4, 0.0, -0.3, 0.3),
-        ]
-    )
-    angles = np.linspace(0, 2 * math.pi, 24, endpoint=False)
-    z, half_width, top, bottom = (stations[:, i, None] for i in range(4))
-    cos, sin = np.cos(angles)[None], np.sin(angles)[None]
-    middle, half = (top - bottom) / 2, (top + bottom) / 2
-    x = half_width * np.sign(cos) * np.abs(cos) ** 0.8 * anatomy.arch_scale
-    y = anatomy.upper_edge_y + middle + half * np.sign(sin) * np.abs(sin) ** 0.8
-    vertices = np.stack([x, y, z + 0 * x - 0.16 * x**2], axis=-1).reshape(-1, 3).astype(np.float32)
-    triangles = _grid_triangles(len(stations), len(angles), closed=True, flip=True)
-    albedo = np.tile(np.array(anatomy.lining_bgr, np.float32), (len(vertices), 1))
-    jaw_weight = np.clip(0.5 - 0.9 * sin + 0 * x, 0, 1).reshape(-1).astype(np.float32)
-    mesh = Mesh(
-        vertices,
-        smooth_normals(vertices, triangles),
-        albedo,
-        np.full(len(vertices), 0.25, dtype=np.float32),
-        triangles,
-    )
-    return mesh, jaw_weight
-
-
-# ------------------------------------------------------------------------------------------ tongue
-
-# Middle line of the tongue from the root over its back to the tip and under it, relative to the
-# lower incisal edge (cm: z, y, half width). Rest: the tip lies behind the lower incisors.
-_TONGUE_REST = np.array(
-    [
-        (-6.9, -2.2, 1.50),
-        (-6.3, -0.9, 1.80),
-        (-5.3, -0.1, 2.00),
-        (-4.1, 0.15, 2.00),
-        (-2.9, 0.05, 1.85),
-        (-1.9, -0.12, 1.55),
-        (-1.15, -0.30, 1.20),
-        (-0.72, -0.52, 0.80),
-        (-0.70, -0.85, 0.70),
-        (-1.10, -1.20, 0.80),
-    ]
-)
-# Tip to the ridge behind the upper incisors (t, d, n, l); the front half rises and spreads.
-_TONGUE_UP = np.array(
-    [
-        (0.0, 0.0, 0.0),
-        (0.1, 0.1, 0.0),
-        (0.2, 0.2, 0.0),
-        (0.3, 0.30, 0.0),
-        (0.35, 0.50, -0.10),
-        (0.35, 0.80, -0.10),
-        (0.38, 1.15, 0.00),
-        (0.28, 1.32, -0.05),
-        (-0.05, 1.05, 0.45),
-        (-0.30, 0.55, 0.60),
-    ]
-)
-# Tip between the teeth (th, about 0.4) and, with weight 1, over the lower lip.
-_TONGUE_OUT = np.array(
-    [
-        (0.4, 0.0, 0.0),
-        (0.6, 0.1, 0.0),
-        (0.8, 0.2, 0.0),
-        (0.9, 0.30, -0.05),
-        (1.1, 0.5, -0.15),
-        (1.4, 0.75, -0.20),
-        (1.7, 0.95, 0.0),
-        (1.9, 1.05, 0.25),
-        (1.75, 1.05, 0.35),
-        (1.5, 1.15, 0.25),
-    ]
-)
-# Back of the tongue raised and forward as for i and e; lowered for open vowels by its negative.
-_TONGUE_FRONT = np.array(
-    [
-        (0.2, 0.1, 0.0),
-        (0.3, 0.2, 0.0),
-        (0.4, 0.35, 0.0),
-        (0.5, 0.55, 0.0),
-        (0.5, 0.50, 0.0),
-        (0.4, 0.35, 0.0),
-        (0.2, 0.15, 0.0),
-        (0.05, 0.05, 0.0),
-        (0.0, 0.0, 0.0),
-        (0.0, 0.0, 0.0),
-    ]
-)
-
-# How far the sides bend down from the middle line, cm: the blade is thin, the body thick.
-_TONGUE_BEND = np.array([0.8, 0.8, 0.85, 0.85, 0.75, 0.55, 0.35, 0.2, 0.15, 0.2])
-
-_TONGUE_ROWS = 30
-_TONGUE_COLUMNS = 17
-
-
-def _spline_matrices(
-    knots: int, rows: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Catmull-Rom weights and those of the slope, ``(rows, knots)``, uniform in the knots."""
-    places, slopes = np.zeros((rows, knots)), np.zeros((rows, knots))
-    for row, at in enumerate(np.linspace(0, knots - 1, rows)):
-        i = min(int(at), knots - 2)
-        t = at - i
-        weights = (
-            (-0.5 * t + t * t - 0.5 * t**3, -0.5 + 2 * t - 1.5 * t * t),
-            (1 - 2.5 * t * t + 1.5 * t**3, -5 * t + 4.5 * t * t),
-            (0.5 * t + 2 * t * t - 1.5 * t**3, 0.5 + 4 * t - 4.5 * t * t),
-            (-0.5 * t * t + 0.5 * t**3, -t + 1.5 * t * t),
-        )
-        for k, (place, slope) in enumerate(weights):
-            knot = min(max(i - 1 + k, 0), knots - 1)
-            places[row, knot] += place
-            slopes[row, knot] += slope
-    return places, slopes
-
-
-class Tongue:
-    """A bent sheet over the middle line; goes with the jaw.
-
-    Parameters
-    ----------
-    anatomy
-        The person.
-    """
-
-    def __init__(self, anatomy: MouthAnatomy) -> None:
-        self._scale = anatomy.arch_scale
-        self._edge_y = anatomy.upper_edge_y + anatomy.overbite
-        self._edge_z = _INCISAL_Z - anatomy.overjet
-        self._spline, self._slope = _spline_matrices(len(_TONGUE_REST), _TONGUE_ROWS)
-        self._bend = (self._spline @ _TONGUE_BEND)[:, None] * self._scale
-        # The cleft runs along the back of the tongue and fades towards tip and underside.
-        self._cleft = 0.13 * np.minimum(self._bend, 0.55)
-        across = np.linspace(-1, 1, _TONGUE_COLUMNS)
-        # Even steps in angle keep the rounded sides smooth.
-        self._sin = np.sin(across * math.pi / 2)
-        self._drop = 1 - np.cos(across * math.pi / 2)
-        self._groove = np.exp(-((self._sin / 0.22) ** 2))
-        self.triangles = _grid_triangles(_TONGUE_ROWS, _TONGUE_COLUMNS, flip=False)
-        along = np.linspace(0, 1, _TONGUE_ROWS)[:, None]
-        flank = _smoothstep(0.55, 1.0, np.abs(self._sin))[None]
-        shade = 1 - 0.8 * flank - 0.12 * self._groove
-        # The upper side is paler and matt, the lower side red and smooth.
-        under = _smoothstep(0.78, 0.9, along)
-        colour = np.array(anatomy.tongue_bgr) * shade[..., None] * np.ones_like(along)[..., None]
-        colour = colour * (1 - under[..., None] * np.array([0.45, 0.5, 0.2]))
-        # Papillae: a fine grain of height and colour, and a wet film that they break up.
-        grain = np.random.default_rng(1993).random((_TONGUE_ROWS, _TONGUE_COLUMNS))
-        self._bumps = 0.035 * (grain - 0.5)
-        colour = colour * (0.9 + 0.2 * grain[..., None])
-        self.albedo: FloatArray = colour.reshape(-1, 3).astype(np.float32)
-        wet = (0.2 + 1.6 * grain**2).reshape(-1)
-        self.gloss: FloatArray = wet.astype(np.float32)
-
-    def shape(
-        self, tongue_up: float = 0.0, tongue_out: float = 0.0, tongue_front: float = 0.0
-    ) -> tuple[FloatArray, FloatArray]:
-        """Vertices and normals, jaw closed.
-
-        Parameters
-        ----------
-        tongue_up
-            0 rest to 1 tip at the ridge behind the upper incisors.
-        tongue_out
-            0 rest to 1 over the lower lip.
-        tongue_front
-            -1 low back vowel to 1 high front vowel.
-
-        Returns
-        -------
-        vertices : ndarray
-            ``(n, 3)`` float32, cm.
-        normals : ndarray
-            ``(n, 3)`` float32.
-        """
-        # It has to rise over the lower teeth before it can come out.
-        over = tongue_out * (2 - tongue_out)
-        knots = (
-            _TONGUE_REST
-            + tongue_up * _TONGUE_UP
-            + np.array([tongue_out, over, tongue_out]) * _TONGUE_OUT
-            + tongue_front * _TONGUE_FRONT
-        )
-        line = (self._spline @ knots) * self._scale
-        z, y, half_width = line[:, 0], line[:, 1], line[:, 2]
-        slope = self._slope @ knots[:, :2]
-        dz, dy = slope[:, 0], slope[:, 1]
-        length = np.maximum(np.hypot(dz, dy), 1e-6)
-        # Inwards across the middle line, away from the side that is seen.
-        inward_z, inward_y = dy / length, -dz / length
-        sink = self._drop[None] * self._bend + self._groove[None] * self._cleft + self._bumps
-        grid = np.empty((_TONGUE_ROWS, _TONGUE_COLUMNS, 3), dtype=np.float32)
-        grid[..., 0] = half_width[:, None] * self._sin
-        grid[..., 1] = (self._edge_y + y)[:, None] + inward_y[:, None] * sink
-        grid[..., 2] = (self._edge_z + z)[:, None] + inward_z[:, None] * sink
-        return grid.reshape(-1, 3), grid_normals(grid).reshape(-1, 3)

@@ -315,6 +315,7 @@ def _fade_at_border(
     """Scale a field to zero towards the picture's border (changes ``field``)."""
     x = origin[0] + step * np.arange(field.shape[1], dtype=np.float32)
     y = origin[1] + step * np.arange(field.shape[0], dtype=np.float32)
-    near_x = np.minimum(x, frame.width - 1 - x) / band
-    near_y = np.minimum(y, frame.height - 1 - y) / band
+    # Zero from one node before the border on, since pixels are read between nodes.
+    near_x = (np.minimum(x, frame.width - 1 - x) - step) / band
+    near_y = (np.minimum(y, frame.height - 1 - y) - step) / band
     field *= (np.clip(near_y, 0, 1)[:, None] * np.clip(near_x, 0, 1)[None, :])[..., None]

@@ -30,6 +30,10 @@ LIPS = (
     78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
 )  # fmt: skip
 """All landmarks of the lips, outer and inner rim."""
+CHIN = (18, 83, 313, 200, 199, 175, 152, 148, 176, 149, 377, 400, 378)
+"""Landmarks that follow the jaw whatever the lips do."""
+SPEECH = (*LIPS, *CHIN)
+"""Landmarks from which the source's own speech is read."""
 
 UPPER_LIDS = ((246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398))
 LOWER_LIDS = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
@@ -39,6 +43,11 @@ BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276,
 
 MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
 PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
+
+STILL_ABOVE_CM = 1.5
+STILL_FADE_CM = 2.5
+"""Height in the canonical face's space above which mouth weights move nothing, halfway from the tip
+of the nose to the eyes, and the band below it in which they fade in."""
 
 NECK_PIVOT_CM = np.array([0.0, -9.0, -7.0], np.float32)
 """Where a small head turn pivots, in the canonical face's space: the top of the cervical spine,
@@ -77,7 +86,7 @@ class Person:
     basis_cm: FloatArray
     """``(26, 478, 3)`` float32: displacement per unit of each of :data:`MOTION_NAMES`."""
     unmix: FloatArray
-    """``(26, 3 * len(LIPS))`` float32: least-squares weights from lip displacements."""
+    """``(26, 3 * len(SPEECH))`` float32: least-squares weights from displacements of lips and chin."""
 
     @property
     def mouth_width_cm(self) -> float:
@@ -114,8 +123,11 @@ def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Per
     gaps = faces[:, UPPER_INNER_LIP, 1].mean(1) - faces[:, LOWER_INNER_LIP, 1].mean(1)
     calm = np.argsort(gaps)[: max(1, math.ceil(len(faces) / 3))]
     neutral = np.median(faces[calm], axis=0).astype(np.float32)
-    table = basis.select(MOTION_NAMES)
-    matrix = table[:, LIPS].reshape(len(MOTION_NAMES), -1).T.astype(np.float64)
+    # The rig's mouth shapes stir the whole face a little; what lies above the nose stays.
+    height = neutral[:, 1]
+    share = np.clip((STILL_ABOVE_CM - height) / STILL_FADE_CM, 0.0, 1.0)
+    table = basis.select(MOTION_NAMES) * (share * share * (3 - 2 * share))[None, :, None]
+    matrix = table[:, SPEECH].reshape(len(MOTION_NAMES), -1).T.astype(np.float64)
     ridge = 0.3 * np.eye(matrix.shape[1])
     unmix = np.linalg.solve(matrix.T @ matrix + ridge, matrix.T).astype(np.float32)
     return Person(neutral, table, unmix)
@@ -149,10 +161,10 @@ def source_speech(face: FaceObservation, person: Person) -> tuple[FloatArray, fl
     certainty : float
         0 when the source is at rest, 1 when it clearly talks, smiles or yawns.
     """
-    lips = list(LIPS)
-    moved = unpose(face.landmarks, face.pose)[lips] - person.neutral_cm[lips]
+    places = list(SPEECH)
+    moved = unpose(face.landmarks, face.pose)[places] - person.neutral_cm[places]
     weights = person.unmix @ moved.ravel()
-    shown = np.tensordot(weights, person.basis_cm[:, lips], 1)
+    shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
     certainty = smoothstep(0.06, 0.16, float(np.sqrt((shown**2).sum(-1).mean())))
     return np.asarray(weights * np.float32(certainty), np.float32), certainty
 

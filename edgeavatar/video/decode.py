@@ -26,6 +26,9 @@ _TEXT_DEMUXERS: Final = frozenset({"adf", "bin", "ffmetadata", "idf", "tty", "xb
 _REFUSED_DEMUXERS: Final = _PLAYLIST_DEMUXERS | _TEXT_DEMUXERS | {"image2"}
 """``image2`` reads a percent sign in a file name as a pattern."""
 
+_SKIPPING_DECODERS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
+"""Decoders that can leave out single pictures; libdav1d cannot from one packet to the next."""
+
 _FALLBACK_RATE: Final = Fraction(25)
 _MAX_DAMAGED_PACKETS: Final = 10_000
 """A stream of nothing but damage is given up after this many packets."""
@@ -65,6 +68,10 @@ class Decoder:
         Packets that did not decode or decoded with errors so far.
     last_error : str
         FFmpeg's words for the last of them.
+    needed_from : int or None
+        Pictures before this time, in ticks, need not come out; those that no other picture is
+        predicted from are then left out where the decoder can, which shortens the way from a key
+        frame by half.
 
     Raises
     ------
@@ -76,6 +83,7 @@ class Decoder:
         self._container = _open_container(path)
         self.damaged = 0
         self.last_error = ""
+        self.needed_from: int | None = None
         try:
             self.stream = _choose_stream(self._container, path)
         except BaseException:
@@ -140,6 +148,7 @@ class Decoder:
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self.stream)
+        can_skip = self.stream.codec_context.name in _SKIPPING_DECODERS
         while True:
             try:
                 packet = next(packets, None)
@@ -151,6 +160,9 @@ class Decoder:
                 return
             if packet is None:
                 return
+            if can_skip and self.needed_from is not None and packet.pts is not None:
+                is_needed = packet.pts >= self.needed_from
+                self.stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
             try:
                 pictures = packet.decode()
             except av.EOFError:

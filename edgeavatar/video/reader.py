@@ -35,6 +35,9 @@ WINDOW_BYTES: Final = 96 << 20
 _SEEK_MARGINS_S: Final = (0, 1, 5)
 """Containers without an index (MPEG-TS) land somewhere near; what comes too early is dropped."""
 
+_SHORT_BY_S: Final = Fraction(1, 2)
+"""A file that lacks more than this, and 2%, of what it declares was cut short."""
+
 
 class _SeekMismatchError(Exception):
     """Decoding from a key frame gave other frames than decoding from the start."""
@@ -100,7 +103,6 @@ class VideoReader:
         aspect = decoder.stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / aspect if orientation.transpose else aspect
         self._nominal_ticks = decoder.nominal_ticks
-        self._declared_frames = decoder.stream.frames
         self.info = VideoInfo(
             width=stored_height if orientation.transpose else stored_width,
             height=stored_width if orientation.transpose else stored_height,
@@ -240,13 +242,14 @@ class VideoReader:
 
     def _walk(self, decoder: Decoder, start: int) -> Iterator[Picture]:
         index = 0
-        if self._seek_margins_s and 0 < start < len(self._times):
-            index = self._keys[bisect_right(self._keys, start) - 1]
-            if index:
-                margin = round(self._seek_margins_s[0] / self.time_base)
-                if not decoder.seek(self._times[index] - margin):
-                    raise _SeekMismatchError
-        sought = index > 0
+        sought = bool(self._seek_margins_s) and 0 < start < len(self._times)
+        if sought:
+            index = start
+            decoder.needed_from = self._times[start]
+            key = self._keys[bisect_right(self._keys, start) - 1]
+            margin = round(self._seek_margins_s[0] / self.time_base)
+            if key and not decoder.seek(self._times[key] - margin):
+                raise _SeekMismatchError
         ticks = 0
         for picture in decoder:
             if index < len(self._times):
@@ -283,12 +286,11 @@ class VideoReader:
                 f"{decoder.damaged} parts of the source are damaged; what decodes is used"
                 + (f" ({decoder.last_error})" if decoder.last_error else "")
             )
-        missing = self._declared_frames - len(self._times)
-        # Edit lists hide a few frames on purpose; a file cut short lacks more than that.
-        if missing > max(5, self._declared_frames // 50):
+        declared_s = self.info.duration_s
+        if declared_s - self.end_time_s > max(_SHORT_BY_S, declared_s / 50):
             self._warn(
-                f"the source ends early: it declares {self._declared_frames} frames, "
-                f"{len(self._times)} were found"
+                f"the source ends early: it declares {float(declared_s):.1f} s, "
+                f"{float(self.end_time_s):.1f} s were found"
             )
 
     def _to_frame(self, index: int, picture: Picture) -> Frame:

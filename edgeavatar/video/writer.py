@@ -155,7 +155,7 @@ class VideoWriter:
                 )
                 if audio_rate is not None:
                     self._audio = self._add_audio(choice.container.audio_encoder)
-                self._out.start_encoding()
+                self._start(choice.encoder)
         except BaseException:
             self.abort()
             raise
@@ -214,6 +214,16 @@ class VideoWriter:
             format=stream.codec_context.format, layout="mono", rate=AUDIO_RATE_HZ
         )
         return stream
+
+    def _start(self, encoder: str) -> None:
+        try:
+            self._out.start_encoding()
+        except (av.ArgumentError, av.error.ExternalError) as error:
+            raise OutputError(
+                f"expected pictures that {encoder} takes, found that it refuses "
+                f"{self._video.width} x {self._video.height} at {float(self._rate):g} frames per "
+                "second; choose another encoder or size"
+            ) from error
 
     def write_frame(self, frame: Frame) -> None:
         """Append a frame; it shows from its ``time_s`` until the next frame's.

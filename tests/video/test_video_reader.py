@@ -15,6 +15,7 @@ from edgeavatar.errors import MediaError
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.types import ColourTags
 from edgeavatar.video import open_video
+from edgeavatar.video.decode import Decoder
 
 F = Fraction
 RATES = [F(24000, 1001), F(25), F(30000, 1001), F(30), F(50), F(60)]
@@ -241,6 +242,11 @@ SEEKABLE = {
         "codec": "libvpx-vp9",
         "options": {"crf": "40", "b": "0", "g": "12", "cpu-used": "5", "auto-alt-ref": "1"},
     },
+    "hevc.mp4": {
+        "codec": "libx265",
+        "options": {"preset": "ultrafast", "x265-params": "keyint=12:log-level=none"},
+    },
+    "av1.mp4": {"codec": "libsvtav1", "options": {"preset": "10", "g": "12"}},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}},
     "h264.ts": {"options": {**X264, "x264-params": "keyint=12:bframes=3"}},
     "raw.h264": {"options": {**X264, "x264-params": "keyint=12:bframes=3"}, "format": "h264"},
@@ -259,6 +265,25 @@ def test_backwards_gives_the_same_frames_as_forwards(make_video, name) -> None:
         part = [fingerprint(f) for f in reader.frames_reversed(40, 13, window_bytes=1)]
         assert part == forwards[13:41][::-1]
         assert [fingerprint(f) for f in reader.frames(31)] == forwards[31:]
+
+
+@pytest.mark.parametrize("name", ["closed.mp4", "open.mp4", "vp9.webm", "hevc.mp4", "av1.mp4"])
+def test_backwards_seeks_and_does_not_start_over(make_video, monkeypatch, name) -> None:
+    passed = []
+
+    class Counting(Decoder):
+        def __iter__(self):
+            for picture in super().__iter__():
+                passed.append(picture.pts)
+                yield picture
+
+    with open_video(make_video(name, 96, size=(96, 64), **SEEKABLE[name])) as reader:
+        assert len(list(reader.frames())) == 96
+        monkeypatch.setattr("edgeavatar.video.reader.Decoder", Counting)
+        window = 12 * reader.frame_bytes
+        assert len(list(reader.frames_reversed(95, window_bytes=window))) == 96
+    # Decoding from the beginning for each of the eight windows would be 4.5 times the frames.
+    assert len(passed) <= 2 * 96
 
 
 def test_an_index_not_seen_before_is_reached_by_decoding(make_video) -> None:
@@ -413,7 +438,54 @@ def test_a_faststart_file_that_ends_early_says_so(make_video, tmp_path) -> None:
     path.write_bytes(fast.read_bytes()[: fast.stat().st_size // 2])
     with open_video(path) as reader:
         assert 50 < len(list(reader.frames())) < 150
-        assert any("declares 200 frames" in warning for warning in reader.warnings)
+        assert any("ends early: it declares 8.0 s" in warning for warning in reader.warnings)
+
+
+def test_frames_that_an_edit_list_hides_stay_hidden(make_video, tmp_path) -> None:
+    options = {**X264, "x264-params": "keyint=12:bframes=2"}
+    whole = make_video("whole.mp4", 60, options=options)
+    path = tmp_path / "edited.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(path), "w", container_options={"avoid_negative_ts": "disabled"}) as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.video[0])
+        hidden = round(F(17, 25) / source.streams.video[0].time_base)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.pts, packet.dts = packet.pts - hidden, packet.dts - hidden
+                packet.stream = stream
+                out.mux(packet)
+    with open_video(whole) as reader:
+        expected = [fingerprint(frame)[2] for frame in reader.frames(17)]
+    with open_video(path) as reader:
+        frames = [fingerprint(frame) for frame in reader.frames()]
+        assert frames == [(i, F(i, 25), print_) for i, print_ in enumerate(expected)]
+        window = 5 * reader.frame_bytes
+        backwards = [fingerprint(f) for f in reader.frames_reversed(42, window_bytes=window)]
+        assert backwards == frames[::-1]
+        assert reader.warnings == []
+
+
+def test_a_change_of_size_keeps_the_first(make_video, tmp_path) -> None:
+    parts = [
+        make_video(f"{size[0]}.h264", 5, size=size, options=LOSSY, format="h264")
+        for size in ((64, 48), (32, 24))
+    ]
+    path = tmp_path / "both.h264"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(path) as reader:
+        frames = list(reader.frames())
+    assert len(frames) == 10
+    assert {frame.y.shape for frame in frames} == {(48, 64)}
+    assert {frame.u.shape for frame in frames} == {(24, 32)}
+
+
+def test_interlaced_video_is_read_as_it_is_and_named(make_video) -> None:
+    path = make_video("i.mkv", 4, options={**X264, "x264-params": "tff=1"})
+    with open_video(path) as reader:
+        assert len(list(reader.frames())) == 4
+        assert "interlaced" in reader.warnings[0]
 
 
 def test_a_file_that_vanishes_after_opening(make_video) -> None:

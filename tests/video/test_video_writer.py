@@ -176,7 +176,7 @@ def test_pixel_aspect_is_stored_or_made_square(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("encoder", available_encoders())
-def test_every_encoder_works(tmp_path, encoder) -> None:
+def test_every_encoder_works_and_is_silent(tmp_path, encoder, capfd) -> None:
     fast = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12"}.get(encoder, "8")
     path = tmp_path / "a.mkv"
     write(path, [F(i, 25) for i in range(6)], encoder=encoder, preset=fast)
@@ -186,6 +186,13 @@ def test_every_encoder_works(tmp_path, encoder) -> None:
     for frame in frames:
         error = np.abs(frame.y.astype(int) - pattern(frame.index, 64, 48)[0])
         assert error.mean() < 4
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_size_that_the_encoder_refuses_is_named(tmp_path) -> None:
+    with pytest.raises(OutputError, match="libsvtav1 takes, .* 20000 x 64 at 25 frames"):
+        VideoWriter(tmp_path / "a.mp4", 20000, 64, rate=F(25), encoder="libsvtav1")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path) -> None:
