@@ -44,6 +44,8 @@ BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276,
 MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
 PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
 
+SPEAKING = (0.02, 0.12)
+"""Largest weight of a row at which speech begins, and at which an open smile has given way to it."""
 STILL_ABOVE_CM = 1.5
 STILL_FADE_CM = 2.5
 """Height in the canonical face's space above which mouth weights move nothing, halfway from the tip
@@ -197,17 +199,21 @@ def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -
     if not np.abs(weights).max() > 1e-4:
         return np.zeros((478, 2), np.float32)
     moved = _turned(np.tensordot(weights, person.basis_cm, 1), face.pose)
+    gap = np.maximum(_lip_gaps(face, moved), 0.0)
+    scale = np.float32(face.pose.scale_px)
     # A mouth that the source opened is brought back by the rig's own movements as far as they
     # explain it; the rest of its gap is taken up by the rims.
-    gap = np.maximum(_lip_gaps(face, moved), 0.0)
-    asked = np.maximum(person.gaps_cm(row), 0.0) * np.float32(face.pose.scale_px)
+    asked = np.maximum(person.gaps_cm(row), 0.0) * scale
     wanted = gap + (asked - gap) * np.float32(certainty * strength)
-    if closure > 0:
-        gap_cm = float(wanted.mean()) / face.pose.scale_px
-        shut = person.basis_cm[MOUTH_CLOSE]
-        per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
-        moved += _turned(shut * np.float32(closure * gap_cm / per_unit), face.pose)
-    _set_lip_gaps(face, moved, wanted * np.float32(1.0 - closure))
+    # Nobody speaks through an open smile: its gap goes as speech comes.
+    smile = np.maximum(person.gaps_cm(np.zeros_like(row)), 0.0) * scale
+    speaking = smoothstep(*SPEAKING, float(np.abs(row).max())) * float(strength)
+    wanted = np.maximum(wanted - np.float32(speaking) * smile, 0.0) * np.float32(1.0 - closure)
+    # Lips and chin come along; the rims are set exactly.
+    shut = person.basis_cm[MOUTH_CLOSE]
+    per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
+    moved += _turned(shut * np.float32((gap - wanted).mean() / (scale * per_unit)), face.pose)
+    _set_lip_gaps(face, moved, wanted)
     return moved
 
 

@@ -3,18 +3,21 @@
 The acoustic models of this package (StyleTTS 2 and VITS descendants) say how long each input symbol
 lasted, marks and spaces included. Two things stand between that and the sound: a stress mark or a
 space belongs to the phoneme after it, and all boundaries come late by a constant of the model's
-family (:class:`Lateness`). Pauses are measured in the sound, because a phoneme before a pause is
-given the silence that follows it.
+family (:class:`Lateness`). What is left, mostly the models' coarse units, is taken out by the sound
+itself: pauses are measured, because a phoneme before a pause is given the silence that follows it,
+and a boundary moves to the change of sound that is close to it.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeavatar.speech.base import Unit, Utterance
+from edgeavatar.speech.boundaries import Boundary, snap
 from edgeavatar.speech.phonemes import SILENCE
 from edgeavatar.types import AudioChunk, PhonemeTiming, SpeechChunk, WordTiming
 
@@ -26,6 +29,7 @@ _WINDOW_S = 0.01
 _SILENCE_DB = -40.0
 """Below the loud parts (95th percentile of the windows' power) this counts as silent."""
 _MIN_PAUSE_S = 0.06
+_MIN_SOUND_S = 0.01
 _KEEP_S = 0.05
 """What a quiet phoneme beside a pause keeps of its own time."""
 LEAD_S = 0.1
@@ -142,6 +146,7 @@ def place(
     silent, hop = silent_windows(samples, sample_rate)
     spans = _shift(_group(utterance.units), lateness, sample_rate, len(samples))
     spans = _fit_pauses(spans, silent, hop, sample_rate)
+    _fit_sounds(spans, samples, sample_rate)
 
     sounding = [s for s in spans if s.symbol != SILENCE]
     first, last = (sounding[0].start, sounding[-1].end) if sounding else (0, 0)
@@ -257,6 +262,24 @@ def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: i
             after.start = end
         span.start, span.end = start, end
     return [s for s in spans if s.end > s.start]
+
+
+def _fit_sounds(spans: list[_Span], samples: FloatArray, sample_rate: int) -> None:
+    """Move boundaries between sounds to where the sound changes."""
+    shortest = round(_MIN_SOUND_S * sample_rate)
+    pairs = [
+        (a, b) for a, b in itertools.pairwise(spans) if a.symbol != SILENCE and b.symbol != SILENCE
+    ]
+    found = snap(
+        samples,
+        sample_rate,
+        [
+            Boundary(a.end, (a.start + a.end + shortest) // 2, (b.start + b.end - shortest) // 2)
+            for a, b in pairs
+        ],
+    )
+    for (a, b), position in zip(pairs, found, strict=True):
+        a.end = b.start = position
 
 
 def _silent_run(silent: np.ndarray, hop: int, low: int, high: int, middle: int) -> tuple[int, int]:

@@ -146,7 +146,7 @@ def test_the_offline_filter_holds_a_window_only(
 
     def source() -> Iterator[FaceObservation]:
         nonlocal most
-        for index in range(40):
+        for index in range(15):
             face = make_face(x=300.0 + index)
             alive.append(weakref.ref(face.landmarks))
             yield face

@@ -190,7 +190,7 @@ def test_every_encoder_works_and_is_silent(tmp_path, encoder, capfd) -> None:
 
 
 def test_a_size_that_the_encoder_refuses_is_named(tmp_path) -> None:
-    with pytest.raises(OutputError, match="libsvtav1 takes, .* 20000 x 64 at 25 frames"):
+    with pytest.raises(OutputError, match=r"libsvtav1 takes, .* 20000 x 64 at 25 frames"):
         VideoWriter(tmp_path / "a.mp4", 20000, 64, rate=F(25), encoder="libsvtav1")
     assert not list(tmp_path.iterdir())
 
