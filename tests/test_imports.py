@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edgeavatar"
 
 GROUND = frozenset({"types", "errors"})
-FOUNDATION = frozenset({"backends", "kernels", "zoo"})
+FOUNDATION = frozenset({"backends", "kernels", "pose", "zoo"})
 STAGES = frozenset({"video", "audio", "speech", "motion", "face", "render", "trust", "portrait"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),

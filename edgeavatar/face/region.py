@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgeavatar.face.geometry import CanonicalMesh, to_picture
+from edgeavatar.face.geometry import CanonicalMesh
+from edgeavatar.pose import to_picture
 from edgeavatar.types import FaceBox, HeadPose
 
 if TYPE_CHECKING:

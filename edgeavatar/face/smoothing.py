@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.face import topology
-from edgeavatar.face.geometry import angles_deg, to_face_local, to_picture
+from edgeavatar.pose import angles_deg, to_face_local, to_picture
 from edgeavatar.types import BLENDSHAPE_NAMES, FaceObservation, HeadPose
 
 if TYPE_CHECKING:

@@ -88,6 +88,8 @@ class FaceTrack:
         Steadies a stream of observations without delay (it may read a few frames ahead).
     basis
         How landmarks move with blendshape weights.
+    notes
+        What to tell of the models.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class FaceTrack:
         tracker: FaceTracker,
         smooth: Callable[[Iterable[FaceObservation | None]], Iterator[FaceObservation | None]],
         basis: FaceBasis,
+        notes: list[str],
     ) -> None:
+        self.notes = notes
         self._tracker = tracker
         self._smooth = smooth
         self._basis = basis

@@ -29,6 +29,7 @@ from edgeavatar.video.writer import AUDIO_RATE_HZ
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgeavatar.backends.base import BackendChoice, DeviceChoice
     from edgeavatar.pipeline.job import RenderJob
     from edgeavatar.render.geometric import MouthRenderer
     from edgeavatar.render.geometry import Person
@@ -39,7 +40,9 @@ def open_words(job: RenderJob) -> Iterator[Words]:
     """Open the voice or the recording of a job."""
     with ExitStack() as stack:
         if job.text is not None:
-            voice = open_voice(job.voice)
+            voice = open_voice(
+                job.voice, backend=job.backend, device=job.device, threads=job.threads
+            )
             stack.callback(voice.close)
             chunks = voice.synthesize(job.text, rate=job.rate)
             target = DEFAULT_LUFS if job.volume_lufs is None else job.volume_lufs
@@ -79,13 +82,27 @@ def open_picture(job: RenderJob) -> Iterator[Picture]:
 def open_faces(job: RenderJob) -> Iterator[FaceTrack]:
     """Open the face models of a job."""
     with ExitStack() as stack:
-        tracker = FaceTracker(
-            choice=job.face, backend=job.backend, device=job.device, threads=job.threads
-        )
+        backend, device, notes = _for_faces(job)
+        tracker = FaceTracker(choice=job.face, backend=backend, device=device, threads=job.threads)
         stack.callback(tracker.close)
-        track = FaceTrack(tracker, smooth_offline, load_basis())
+        track = FaceTrack(tracker, smooth_offline, load_basis(), notes)
         stack.callback(track.close)
         yield track
+
+
+def _for_faces(job: RenderJob) -> tuple[BackendChoice, DeviceChoice, list[str]]:
+    """Backend and device of the face models, and what to tell if they are not those asked for.
+
+    The models are TensorFlow Lite files, which only OpenVINO reads; the voice goes by the choice.
+    """
+    backend, device, notes = job.backend, job.device, []
+    if backend == "onnxruntime":
+        backend = "openvino"
+        notes.append("the face models ran on openvino: onnxruntime does not read TensorFlow Lite")
+    if device in ("cuda", "tensorrt"):
+        notes.append(f"the face models ran on cpu: openvino has no device {device}")
+        device = "cpu"
+    return backend, device, notes
 
 
 def open_renderer(person: Person) -> MouthRenderer:

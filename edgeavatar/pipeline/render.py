@@ -112,7 +112,7 @@ def render(
             backends=faces.backends,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
-            warnings=picture.warnings,
+            warnings=[*picture.warnings, *faces.notes],
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeavatar.pose import FLIP, rotation_of, to_face_local, to_picture
 from edgeavatar.types import MOTION_NAMES, HeadPose
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from edgeavatar.render.basis import FaceBasis
     from edgeavatar.types import FaceObservation, FloatArray, IdlePose
-
-FLIP = np.array([1.0, -1.0, -1.0], np.float32)
-"""Face-local y points up and z to the viewer; picture y points down and z away."""
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 """Inner rim of the upper lip from the person's right to left, corners left out."""
@@ -45,7 +43,7 @@ MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
 PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
 
 SPEAKING = (0.02, 0.12)
-"""Largest weight of a row at which speech begins, and at which an open smile has given way to it."""
+"""Largest weight of a row at which speech begins, and at which an open smile has made way for it."""
 STILL_ABOVE_CM = 1.5
 STILL_FADE_CM = 2.5
 """Height in the canonical face's space above which mouth weights move nothing, halfway from the tip
@@ -54,29 +52,6 @@ of the nose to the eyes, and the band below it in which they fade in."""
 NECK_PIVOT_CM = np.array([0.0, -9.0, -7.0], np.float32)
 """Where a small head turn pivots, in the canonical face's space: the top of the cervical spine,
 about 7 cm behind the lips' plane at the height of the chin."""
-
-
-def unpose(landmarks_px: FloatArray, pose: HeadPose) -> FloatArray:
-    """Landmarks in the canonical face's space.
-
-    Parameters
-    ----------
-    landmarks_px
-        ``(n, 3)`` float32 pixels.
-
-    Returns
-    -------
-    FloatArray
-        ``(n, 3)`` float32 centimetres.
-    """
-    local = (landmarks_px - pose.translation_px) * (FLIP / np.float32(pose.scale_px))
-    return np.asarray(local @ pose.rotation, np.float32)
-
-
-def project(points_cm: FloatArray, pose: HeadPose) -> FloatArray:
-    """Inverse of :func:`unpose`: ``(n, 3)`` centimetres to ``(n, 3)`` pixels."""
-    turned = points_cm @ pose.rotation.T
-    return np.asarray(turned * (FLIP * np.float32(pose.scale_px)) + pose.translation_px, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +63,7 @@ class Person:
     basis_cm: FloatArray
     """``(26, 478, 3)`` float32: displacement per unit of each of :data:`MOTION_NAMES`."""
     unmix: FloatArray
-    """``(26, 3 * len(SPEECH))`` float32: least-squares weights from displacements of lips and chin."""
+    """``(26, 3 * len(SPEECH))`` float32: least-squares weights from movements of lips and chin."""
 
     @property
     def mouth_width_cm(self) -> float:
@@ -121,7 +96,7 @@ def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Per
     basis
         See :class:`~edgeavatar.render.basis.FaceBasis`.
     """
-    faces = np.stack([unpose(o.landmarks, o.pose) for o in observations])
+    faces = np.stack([to_face_local(o.landmarks, o.pose) for o in observations])
     gaps = faces[:, UPPER_INNER_LIP, 1].mean(1) - faces[:, LOWER_INNER_LIP, 1].mean(1)
     calm = np.argsort(gaps)[: max(1, math.ceil(len(faces) / 3))]
     neutral = np.median(faces[calm], axis=0).astype(np.float32)
@@ -164,7 +139,7 @@ def source_speech(face: FaceObservation, person: Person) -> tuple[FloatArray, fl
         0 when the source is at rest, 1 when it clearly talks, smiles or yawns.
     """
     places = list(SPEECH)
-    moved = unpose(face.landmarks, face.pose)[places] - person.neutral_cm[places]
+    moved = to_face_local(face.landmarks, face.pose)[places] - person.neutral_cm[places]
     weights = person.unmix @ moved.ravel()
     shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
     certainty = smoothstep(0.06, 0.16, float(np.sqrt((shown**2).sum(-1).mean())))
@@ -247,7 +222,7 @@ def _set_lip_gaps(face: FaceObservation, moved: FloatArray, wanted_px: FloatArra
 def sway_pose(face: FaceObservation, idle: IdlePose) -> HeadPose:
     """Pose of the head after it turned by ``idle`` about the top of the neck."""
     pose = face.pose
-    turn = _rotation(idle.yaw_deg, idle.pitch_deg, idle.roll_deg)
+    turn = rotation_of(idle.yaw_deg, idle.pitch_deg, idle.roll_deg)
     rotation = (pose.rotation @ turn).astype(np.float32)
     kept_cm = pose.rotation @ (NECK_PIVOT_CM - turn @ NECK_PIVOT_CM)
     shift = np.array([idle.shift_x, idle.shift_y, 0.0], np.float32) * face_height_px(face)
@@ -260,17 +235,6 @@ def sway_pose(face: FaceObservation, idle: IdlePose) -> HeadPose:
         pitch_deg=pose.pitch_deg + idle.pitch_deg,
         roll_deg=pose.roll_deg + idle.roll_deg,
     )
-
-
-def _rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> FloatArray:
-    """Turn in the canonical face's space with the signs of :class:`HeadPose`, ``(3, 3)``."""
-    yaw, pitch, roll = (math.radians(a) for a in (yaw_deg, -pitch_deg, -roll_deg))
-    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
-    cr, sr = math.cos(roll), math.sin(roll)
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_x @ about_y, np.float32)
 
 
 def head_displacement(points_px: FloatArray, pose: HeadPose, swayed: HeadPose) -> FloatArray:
@@ -286,7 +250,7 @@ def head_displacement(points_px: FloatArray, pose: HeadPose, swayed: HeadPose) -
     FloatArray
         ``(n, 2)`` float32 pixels.
     """
-    return np.asarray(project(unpose(points_px, pose), swayed)[:, :2] - points_px[:, :2])
+    return np.asarray(to_picture(to_face_local(points_px, pose), swayed)[:, :2] - points_px[:, :2])
 
 
 def blink_displacement(face: FaceObservation, idle: IdlePose) -> FloatArray:

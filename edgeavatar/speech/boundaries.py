@@ -19,7 +19,7 @@ _HOP_S = 0.0025
 _WINDOW_S = 0.01
 _SIDE_HOPS = 6
 """15 ms on either side are compared: shorter than nearly all phonemes."""
-_N_FFT = 512
+_N_FFT = 256
 _N_BANDS = 20
 _MIN_HZ, _MAX_HZ = 100.0, 10000.0
 _FLOOR = 1e-4
@@ -109,9 +109,8 @@ def _change(samples: FloatArray, sample_rate: int, hop: int) -> npt.NDArray[np.f
 @lru_cache(maxsize=4)
 def _bands(sample_rate: int) -> FloatArray:
     """Bands of equal width in mel (O'Shaughnessy 1987), each with at least one bin."""
-    mel = np.linspace(
-        *(2595.0 * np.log10(1.0 + f / 700.0) for f in (_MIN_HZ, _MAX_HZ)), _N_BANDS + 1
-    )
+    low, high = (2595.0 * np.log10(1.0 + f / 700.0) for f in (_MIN_HZ, _MAX_HZ))
+    mel = np.linspace(low, high, _N_BANDS + 1)
     edges = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     hertz = np.arange(_N_FFT // 2 + 1) * sample_rate / _N_FFT
     inside = (hertz >= edges[:-1, None]) & (hertz < edges[1:, None])

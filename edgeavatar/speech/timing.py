@@ -266,18 +266,16 @@ def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: i
 
 def _fit_sounds(spans: list[_Span], samples: FloatArray, sample_rate: int) -> None:
     """Move boundaries between sounds to where the sound changes."""
-    shortest = round(_MIN_SOUND_S * sample_rate)
+    half = round(_MIN_SOUND_S * sample_rate / 2)
     pairs = [
         (a, b) for a, b in itertools.pairwise(spans) if a.symbol != SILENCE and b.symbol != SILENCE
     ]
-    found = snap(
-        samples,
-        sample_rate,
-        [
-            Boundary(a.end, (a.start + a.end + shortest) // 2, (b.start + b.end - shortest) // 2)
-            for a, b in pairs
-        ],
-    )
+    # Neither boundary of a phoneme passes its middle, so that none of them vanishes.
+    boundaries = [
+        Boundary(a.end, (a.start + a.end) // 2 + half, (b.start + b.end) // 2 - half)
+        for a, b in pairs
+    ]
+    found = snap(samples, sample_rate, boundaries)
     for (a, b), position in zip(pairs, found, strict=True):
         a.end = b.start = position
 

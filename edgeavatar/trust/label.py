@@ -89,15 +89,15 @@ def draw_label(text: str, width: int, height: int, colour: ColourTags) -> Label:
 
 
 def container_tags(version: str, label: str | None) -> dict[str, str]:
-    """Tags for the container, which survive where a visible label is cropped away.
+    """Tags for the container, which stay where a visible label is cropped away.
 
-    ``DigitalSourceType`` holds the IPTC term for media made by a trained algorithm from a captured
-    picture.
+    Only keys that ordinary players show. The address is the IPTC's term for media that a trained
+    algorithm made from captured ones.
     """
     return {
-        "comment": f"{label or DEFAULT_TEXT}: the face in this video was animated by software",
-        "encoded_by": f"edgeavatar {version}",
-        "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/"
+        "comment": f"{label or DEFAULT_TEXT}: the face in this video was animated by edgeavatar "
+        f"{version}",
+        "description": "http://cv.iptc.org/newscodes/digitalsourcetype/"
         "compositeWithTrainedAlgorithmicMedia",
     }
 

@@ -54,17 +54,31 @@ VOICES = (
     "af_aoede",
     "af_bella",
     "af_heart",
+    "af_jessica",
+    "af_kore",
+    "af_nicole",
+    "af_nova",
+    "af_river",
+    "af_sky",
     "am_adam",
+    "am_echo",
+    "am_eric",
+    "am_fenrir",
     "am_michael",
     "am_onyx",
+    "am_puck",
     "bf_alice",
+    "bf_emma",
+    "bf_lily",
+    "bm_daniel",
+    "bm_fable",
     "bm_george",
 )
 """Kokoro voices to learn from, beside hibari; licences as clear as the result's must be."""
 HELD_OUT_VOICES = ("af_sarah", "am_liam", "bm_lewis", "en_US-joe")
 HELD_OUT_CLIPS = 80
-HIDDEN = 10
-EPOCHS = 30
+HIDDEN = 16
+EPOCHS = 20
 LEARNING_RATE = 3e-3
 BATCH = 512
 VARIANTS = 3

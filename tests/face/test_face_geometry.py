@@ -7,15 +7,8 @@ import pytest
 
 from edgeavatar.errors import IntegrityError
 from edgeavatar.face import canonical_mesh
-from edgeavatar.face.geometry import (
-    CanonicalMesh,
-    angles_deg,
-    read_canonical_mesh,
-    rotation_of,
-    solve_pose,
-    to_face_local,
-    to_picture,
-)
+from edgeavatar.face.geometry import CanonicalMesh, read_canonical_mesh, solve_pose
+from edgeavatar.pose import angles_deg, rotation_of, to_face_local, to_picture
 from edgeavatar.types import HeadPose
 
 

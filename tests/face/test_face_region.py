@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgeavatar.face.geometry import CanonicalMesh, rotation_of
+from edgeavatar.face.geometry import CanonicalMesh
 from edgeavatar.face.region import (
     EXPANSION,
     Region,
@@ -15,6 +15,7 @@ from edgeavatar.face.region import (
     region_of_box,
     region_of_pose,
 )
+from edgeavatar.pose import rotation_of
 from edgeavatar.types import FaceBox, HeadPose
 
 

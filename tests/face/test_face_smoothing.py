@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgeavatar.face import FaceTracker, topology
-from edgeavatar.face.geometry import CanonicalMesh, rotation_of, solve_pose, to_picture
+from edgeavatar.face.geometry import CanonicalMesh, solve_pose
 from edgeavatar.face.measures import inner_lip_gap, jitter
 from edgeavatar.face.smoothing import CausalSmoother, OneEuroFilter, smooth_offline
+from edgeavatar.pose import rotation_of, to_picture
 from edgeavatar.types import FaceObservation, HeadPose
 
 RATE_HZ = 25.0

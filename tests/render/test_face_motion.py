@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgeavatar.errors import IntegrityError
+from edgeavatar.pose import to_face_local, to_picture
 from edgeavatar.render.basis import FaceBasis, load_basis
 from edgeavatar.render.geometry import (
     LOWER_INNER_LIP,
@@ -22,10 +23,8 @@ from edgeavatar.render.geometry import (
     head_displacement,
     mouth_displacement,
     mouth_strength,
-    project,
     source_speech,
     sway_pose,
-    unpose,
 )
 from edgeavatar.types import MOTION_NAMES, FaceObservation, IdlePose
 
@@ -47,7 +46,7 @@ def gaps(face: FaceObservation, moved: np.ndarray) -> np.ndarray:
 
 
 def opened(face: FaceObservation, person: Person, weights: np.ndarray) -> FaceObservation:
-    """The same face filmed while its mouth moves."""
+    """Return the same face filmed while its mouth moves."""
     moved = mouth_displacement(face, person, weights)
     landmarks = face.landmarks.copy()
     landmarks[:, :2] += moved
@@ -55,8 +54,8 @@ def opened(face: FaceObservation, person: Person, weights: np.ndarray) -> FaceOb
 
 
 def test_unposing_undoes_posing(face: FaceObservation) -> None:
-    local = unpose(face.landmarks, face.pose)
-    assert project(local, face.pose) == pytest.approx(face.landmarks, abs=2e-2)
+    local = to_face_local(face.landmarks, face.pose)
+    assert to_picture(local, face.pose) == pytest.approx(face.landmarks, abs=2e-2)
     assert np.abs(local[:468].mean(0)[:2]).max() < 3.0
 
 
@@ -117,9 +116,7 @@ def test_speech_of_the_source_is_recognised_and_removed(
     )
 
 
-def test_noise_of_the_source_is_not_taken_for_speech(
-    face: FaceObservation, person: Person
-) -> None:
+def test_noise_of_the_source_is_not_taken_for_speech(face: FaceObservation, person: Person) -> None:
     rng = np.random.default_rng(2)
     noise = rng.normal(0, 0.0015 * face_height_px(face), (478, 3)).astype(np.float32)
     trembling = replace(face, landmarks=face.landmarks + noise)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -138,7 +139,7 @@ def test_the_lips_edge_moves_smoothly_with_the_jaw(
         renderer.render(portrait, face, row(jawOpen=0.2 + 0.002 * k), None).y.astype(int)
         for k in range(4)
     ]
-    steps = [np.abs(b - a).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    steps = [np.abs(b - a).mean() for a, b in pairwise(frames)]
     assert max(steps) < 3.0 * min(steps)
 
 
@@ -167,7 +168,7 @@ def test_small_faces_and_odd_sizes(
 ) -> None:
     from edgeavatar.face import canonical_mesh
 
-    small = np.ascontiguousarray(frame_to_bgr(portrait)[: 1021, : 1023][::factor, ::factor])
+    small = np.ascontiguousarray(frame_to_bgr(portrait)[:1021, :1023][::factor, ::factor])
     planes = bgr_to_planes(small, ColourTags())
     frame = Frame(0, Fraction(0), *planes, ColourTags())
     pose = replace(

@@ -64,5 +64,5 @@ def test_a_label_wider_than_the_picture_is_refused() -> None:
 def test_tags_say_so_without_a_visible_label() -> None:
     tags = container_tags("1.2.3", None)
     assert DEFAULT_TEXT in tags["comment"]
-    assert tags["DigitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
-    assert tags["encoded_by"] == "edgeavatar 1.2.3"
+    assert tags["comment"].endswith("edgeavatar 1.2.3")
+    assert tags["description"].endswith("compositeWithTrainedAlgorithmicMedia")

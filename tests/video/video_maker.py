@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -59,8 +58,6 @@ def make_video_file(path: Path, pictures: Sequence[Any] | int = 10, **changes: A
     width, height = spec.size
     if isinstance(pictures, int):
         pictures = [pattern(i, width, height) for i in range(pictures)]
-    if spec.codec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")
     time_base = spec.time_base or 1 / spec.rate
     with av.open(str(path), "w", format=spec.format) as out:
         stream = out.add_stream(spec.codec, rate=spec.rate, options=dict(spec.options))
