@@ -79,7 +79,7 @@ def spoken(voice_name: str | None) -> tuple[list[PhonemeTiming], int, npt.NDArra
 
 
 def watch(path: Path) -> tuple[list[float], list[float], list[npt.NDArray[np.float32]]]:
-    """Times, lip gaps and landmarks of all frames of a video."""
+    """Return times, lip gaps and landmarks of all frames of a video."""
     times, gaps, meshes = [], [], []
     with open_video(path) as reader, FaceTracker() as tracker:
         for frame in reader.frames():
@@ -135,7 +135,7 @@ def measure(source: Path, voice: str | None, folder: Path, *, still: bool) -> Fi
 
 
 def default_sources() -> list[Path]:
-    """The demo's portrait and, where they are installed, two filmed people."""
+    """Name the demo's portrait and, where they are installed, two filmed people."""
     sources = [Path(__file__).parent.parent / "examples" / "portrait.jpg"]
     try:
         sources += [zoo.resolve("fixture-vitallens")[f"video_{n}"] for n in (1, 2)]

@@ -169,6 +169,8 @@ def edges(utterance: Utterance, rate: int, symbols: str) -> Iterator[tuple[bool,
         while at > left and curve[at] > (curve[peak] + curve[left]) / 2:
             at -= 1
         yield here > before + 1, float(ends[before]), at * step
+        if units[here].symbol in "pbtdkɡ":
+            continue  # its burst comes before its end
         at = peak
         while at < right and curve[at] > (curve[peak] + curve[right]) / 2:
             at += 1

@@ -3,10 +3,8 @@
 The names below are loaded when they are first used, so that ``import edgeavatar`` costs nothing::
 
     import edgeavatar
-    from pathlib import Path
 
-    job = edgeavatar.RenderJob(source=Path("face.jpg"), output=Path("hello.mp4"), text="Hello.")
-    report = edgeavatar.render(job)
+    report = edgeavatar.render(source="face.jpg", text="Good morning.", output="hello.mp4")
 
 The pieces under ``render`` are in the rooms: ``edgeavatar.video``, ``audio``, ``speech``, ``face``,
 ``motion`` and ``backends``.

@@ -63,9 +63,7 @@ def decode_audio(
         The file is missing, is no media file, has no sound, or its sound cannot be decoded.
     """
     path = Path(path)
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "nothing"
-        raise MediaError(f"expected a sound file at {path}, found {kind}; check the path")
+    _check_file(path)
     return _blocks(_decoded(path, sample_rate, origin_s), sample_rate)
 
 
@@ -88,13 +86,25 @@ def sound_duration_s(path: str | Path) -> Fraction:
         As :func:`decode_audio`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MediaError(f"expected a sound file at {path}, found nothing; check the path")
+    _check_file(path)
     with path.open("rb") as file, _open(file, path) as container:
         stream = _sound_stream(container, path)
         if stream.duration is not None and stream.time_base is not None:
             return Fraction(stream.duration * stream.time_base)
         return Fraction(container.duration or 0, 1_000_000)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_file():
+            with path.open("rb"):
+                return
+        kind = "no such file"
+        if path.exists():
+            kind = "a folder" if path.is_dir() else "something that is not a file"
+    except OSError as error:
+        kind = f"one that cannot be read ({(error.strerror or str(error)).lower()})"
+    raise MediaError(f"expected a sound file at {path}, found {kind}; check the path")
 
 
 def _open(file: Any, path: Path) -> Any:

@@ -29,6 +29,7 @@ _LOOK_AHEAD_S = 3.0
 _MAX_GAIN_DB = 24.0
 
 _LIMITER_S = 0.005
+_PEAK_TAPS = 12
 _OVERSAMPLING = 4
 """BS.1770-4 annex 2 asks for 4-fold oversampling to find true peaks."""
 
@@ -124,6 +125,62 @@ def measure_lufs(samples: FloatArray, sample_rate: int) -> float:
     return meter.finish()
 
 
+def measure_stream_lufs(chunks: Iterable[AudioChunk]) -> float:
+    """Measure the integrated loudness of a stream, piece by piece.
+
+    Parameters
+    ----------
+    chunks : iterable of AudioChunk
+        Of one sample rate.
+
+    Returns
+    -------
+    float
+        LUFS; -70 for silence, and for no sound at all.
+    """
+    meter: LoudnessMeter | None = None
+    for chunk in chunks:
+        meter = meter or LoudnessMeter(chunk.sample_rate)
+        meter.push(chunk.samples)
+    return _SILENT_LUFS if meter is None else meter.finish()
+
+
+def amplify(chunks: Iterable[AudioChunk], gain: float) -> Iterator[AudioChunk]:
+    """Multiply a stream by one gain; peaks are limited as by :func:`limit_peaks` on all of it.
+
+    Parameters
+    ----------
+    chunks : iterable of AudioChunk
+        Follow each other without a gap.
+    gain : float
+        Linear, for example from :func:`gain_to`.
+
+    Yields
+    ------
+    AudioChunk
+        All samples, up to one chunk later and not in the same pieces.
+    """
+    buffer = np.zeros(0, np.float32)
+    start = given = 0
+    rate = 0
+    for chunk in chunks:
+        rate = chunk.sample_rate
+        if not len(buffer):
+            start = given = chunk.start_sample
+        buffer = np.concatenate([buffer, chunk.samples * np.float32(gain)])
+        # A sample's gain depends on peaks within two half windows, and those on a few samples more.
+        reach = 2 * _limiter_half(rate) + _PEAK_TAPS + 1
+        ready = start + len(buffer) - reach
+        if ready > given:
+            limited = limit_peaks(buffer, rate)
+            yield AudioChunk(limited[given - start : ready - start], rate, given)
+            given = ready
+            kept = max(start, given - reach)
+            buffer, start = buffer[kept - start :], kept
+    if given < start + len(buffer):
+        yield AudioChunk(limit_peaks(buffer, rate)[given - start :], rate, given)
+
+
 def level_speech(
     chunks: Iterable[SpeechChunk], target_lufs: float = DEFAULT_LUFS
 ) -> Iterator[SpeechChunk]:
@@ -210,7 +267,7 @@ def limit_peaks(
     if float(peaks.max()) <= ceiling:
         return samples
     needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
-    half = max(1, round(_LIMITER_S * sample_rate))
+    half = _limiter_half(sample_rate)
     held = np.lib.stride_tricks.sliding_window_view(
         np.pad(needed, half, constant_values=1.0), 2 * half + 1
     ).min(axis=1)
@@ -221,9 +278,13 @@ def limit_peaks(
     return limited
 
 
+def _limiter_half(sample_rate: int) -> int:
+    return max(1, round(_LIMITER_S * sample_rate))
+
+
 def _true_peaks(samples: FloatArray) -> np.ndarray:
     """Largest magnitude near each sample, found at four times the rate."""
-    taps = 12
+    taps = _PEAK_TAPS
     n = np.arange(-taps, taps + 1)
     peaks = np.abs(samples).astype(np.float64)
     for phase in range(1, _OVERSAMPLING):

@@ -178,8 +178,15 @@ def _fail(message: str, exit_code: int) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {_on_one_line(message)}", err=True)
     return exit_code
+
+
+def _on_one_line(message: str) -> str:
+    # File names may hold line breaks and control codes of terminals.
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in message
+    )
 
 
 def _exit_by_signal(number: int, frame: FrameType | None) -> Any:  # noqa: ARG001

@@ -65,7 +65,7 @@ def _lines() -> Callable[[str, float | None, int], None]:
             return
         text = stage
         if frames:
-            text += f": {frames} frames"
+            text += f": {frames} frame{'s' if frames > 1 else ''}"
         if share:
             text += f", {share:.0%}"
             if stage == last_stage and share < 1:

@@ -45,7 +45,13 @@ _PATH = click.Path(path_type=Path)
     "cut the sound.",
 )
 @click.option("--still", is_flag=True, help="Keep the head of a photo still, its eyes open.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of a photo's head movement.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of a photo's head movement.",
+)
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @click.option(
     "--backend",
@@ -99,7 +105,7 @@ def render(
     from edgeavatar.cli.progress import progress_bar
     from edgeavatar.errors import UsageError
     from edgeavatar.pipeline import RenderJob
-    from edgeavatar.pipeline import render as run
+    from edgeavatar.pipeline.render import render as run
 
     if text is not None and text_file is not None:
         raise UsageError("--text and --text-file both say what to say; leave one out")
@@ -149,6 +155,8 @@ def _parse_fps(value: str) -> Fraction:
         rate = Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise UsageError(f"expected a frame rate as 25 or 30000/1001, found {value!r}") from None
+    # Containers count in 32 bits: 29.9700001 means what 29.97 does.
+    rate = rate.limit_denominator(1001)
     # Broadcast rates are written short and are meant exactly.
     for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
         if abs(rate - exact) < Fraction(1, 200):

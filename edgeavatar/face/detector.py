@@ -270,8 +270,9 @@ def tiles(width: int, height: int, smallest_px: float) -> Iterator[Region]:
     """
     side = float(max(width, height))
     yield Region((width / 2, height / 2), side)
-    while side * _SMALLEST_SHARE > smallest_px:
-        side = max(side * _TILE_SHRINK, smallest_px / _SMALLEST_SHARE)
+    smallest_side = smallest_px / _SMALLEST_SHARE
+    while side > smallest_side:
+        side = max(side * _TILE_SHRINK, smallest_side)
         yield from _tiles_of(width, height, side)
 
 

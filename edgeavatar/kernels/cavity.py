@@ -200,7 +200,7 @@ def shade_cavity(
     Parameters
     ----------
     visible
-        ``(height, 8, width)`` int32 from :func:`~edgeavatar.kernels.raster.rasterise`.
+        ``(height, 4, width)`` int32 from :func:`~edgeavatar.kernels.raster.rasterise`.
     spans
         ``(height, 2)`` int32 as given to it.
     triangles
@@ -257,10 +257,11 @@ def _shade_cavity(
     offsets: Floats,
     out: Floats,
 ) -> None:
-    one, half, eighth = np.float32(1), np.float32(0.5), np.float32(0.125)
+    samples = offsets.shape[0]
+    one, half, each = np.float32(1), np.float32(0.5), np.float32(1 / samples)
     tilt = half * sky
     width = out.shape[1]
-    seen = np.empty(8, dtype=np.int32)
+    seen = np.empty(offsets.shape[0], dtype=np.int32)
     a, b, c, known = 0, 0, 0, -1
     ax, ay, bx, by, cx, cy, per_area = one, one, one, one, one, one, one
     for y in range(out.shape[0]):
@@ -271,10 +272,10 @@ def _shade_cavity(
         for x in range(first, end):
             blue, green, red = np.float32(0), np.float32(0), np.float32(0)
             same = True
-            for k in range(8):
+            for k in range(samples):
                 seen[k] = visible[y, k, x]
                 same = same and seen[k] == seen[0]
-            for k in range(8):
+            for k in range(samples):
                 number = seen[k]
                 if number == _DONE:
                     continue
@@ -282,16 +283,16 @@ def _shade_cavity(
                 count = one
                 dx, dy = offsets[k, 0], offsets[k, 1]
                 if same:
-                    count = np.float32(8)
+                    count = np.float32(samples)
                     dx, dy = np.float32(0), np.float32(0)
                 else:
-                    for other in range(k + 1, 8):
+                    for other in range(k + 1, samples):
                         if seen[other] == number:
                             seen[other] = _DONE
                             count += one
                             dx += offsets[other, 0]
                             dy += offsets[other, 1]
-                share = count * eighth
+                share = count * each
                 if number < 0:
                     blue += share * backdrop[0]
                     green += share * backdrop[1]

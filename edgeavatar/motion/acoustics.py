@@ -77,7 +77,7 @@ the last sound."""
 _REACH_ROWS = _CONTEXT_ROWS + 2 * _BRIDGED_ROWS + 2 * _SHORTEST_ROWS + 12 + _FADE_ROWS
 _BLOCK_ROWS = 50
 
-_SEAL_FROM, _SEAL_FULL = 0.38, 0.55
+_SEAL_FROM, _SEAL_FULL = 0.22, 0.38
 """Scores of the seal output between which lips are drawn together."""
 
 

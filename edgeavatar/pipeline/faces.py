@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections import deque
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from edgeavatar.errors import NoFaceError
+from edgeavatar.errors import NoFaceError, OutputError
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.render.geometry import fit_person
+from edgeavatar.render.interior import InteriorLight, face_colours, light_from_skin
 from edgeavatar.render.lipline import lip_line_offsets, move_lip_line
 from edgeavatar.types import FaceObservation, HeadPose
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from edgeavatar.render.basis import FaceBasis
     from edgeavatar.render.geometry import Person
     from edgeavatar.types import FloatArray, Frame
+
+Colour: TypeAlias = tuple[float, float, float]
+FaceColours: TypeAlias = tuple[Colour, Colour | None]
+"""BGR of the cheeks, and of the eye whites where they show."""
 
 PROBE_FRAMES = 120
 """Frames looked at before the first is rendered, to learn the person's resting face: 4 seconds."""
@@ -35,7 +41,8 @@ class FaceStore:
     """Observations by source frame, on disk: a loop meets the same frames again and again."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        with _on_disk():
+            self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._known: dict[int, bool] = {}
 
     def put(self, index: int, face: FaceObservation | None) -> None:
@@ -54,8 +61,9 @@ class FaceStore:
                 face.blendshapes,
             ]
         ).astype(np.float32)
-        self._file.seek(index * _FLOATS * 4)
-        self._file.write(values.tobytes())
+        with _on_disk():
+            self._file.seek(index * _FLOATS * 4)
+            self._file.write(values.tobytes())
 
     def __contains__(self, index: int) -> bool:
         return index in self._known
@@ -64,8 +72,9 @@ class FaceStore:
         """Return what was put for a source frame."""
         if not self._known[index]:
             return None
-        self._file.seek(index * _FLOATS * 4)
-        v = np.frombuffer(self._file.read(_FLOATS * 4), np.float32)
+        with _on_disk():
+            self._file.seek(index * _FLOATS * 4)
+            v = np.frombuffer(self._file.read(_FLOATS * 4), np.float32)
         landmarks, score, rotation, translation, numbers, weights = np.split(
             v, np.cumsum([478 * 3, 1, 9, 3, 4])
         )
@@ -74,7 +83,21 @@ class FaceStore:
 
     def close(self) -> None:
         """Delete everything."""
-        self._file.close()
+        # What is still buffered is written first, which a full disk refuses; nobody reads it now.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            "expected room for what is seen in the frames, 6 kB each, in the folder of temporary "
+            f"files, found: {(error.strerror or str(error)).lower()}; make room there, or set "
+            "TMPDIR to another folder"
+        ) from error
 
 
 class FaceTrack:
@@ -106,8 +129,8 @@ class FaceTrack:
         self._store = FaceStore()
         self._lip_line: FloatArray | None = None
 
-    def learn(self, frames: Iterable[Frame]) -> Person:
-        """Look at the first frames and learn the person.
+    def learn(self, frames: Iterable[Frame]) -> tuple[Person, InteriorLight]:
+        """Look at the first frames and learn the person, and the light on the face.
 
         Raises
         ------
@@ -116,11 +139,14 @@ class FaceTrack:
         """
         seen: list[FaceObservation] = []
         lines: list[FloatArray] = []
+        colours: list[FaceColours] = []
         looked = 0
         for looked, frame in enumerate(frames, 1):
-            face = self._tracker.track(frame_to_bgr(frame))
+            bgr = frame_to_bgr(frame)
+            face = self._tracker.track(bgr)
             if face is not None:
                 seen.append(face)
+                colours.append(face_colours(bgr, face.landmarks, face.pose.scale_px))
                 line = lip_line_offsets(frame, face)
                 if line is not None:
                     lines.append(line)
@@ -135,7 +161,8 @@ class FaceTrack:
         self._tracker.reset()
         if lines:
             self._lip_line = np.median(lines, axis=0).astype(np.float32)
-        return fit_person([self._with_lip_line(face) for face in seen], self._basis)
+        person = fit_person([self._with_lip_line(face) for face in seen], self._basis)
+        return person, _typical_light(colours)
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""
@@ -172,3 +199,10 @@ class FaceTrack:
         if self._lip_line is None:
             return face
         return replace(face, landmarks=move_lip_line(face, self._lip_line))
+
+
+def _typical_light(colours: list[FaceColours]) -> InteriorLight:
+    """Light over all looks at the face; frames in which the eyes are shut tell nothing of them."""
+    skin = np.median([skin for skin, _ in colours], axis=0)
+    whites = [white for _, white in colours if white is not None]
+    return light_from_skin(skin, np.median(whites, axis=0) if whites else None)

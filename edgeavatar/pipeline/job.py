@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from edgeavatar.errors import UsageError
 
 if TYPE_CHECKING:
     from fractions import Fraction
-    from pathlib import Path
+    from typing import Unpack
 
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
 
 Fit = Literal["loop", "freeze", "trim"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
+
+VOLUME_LUFS: Final = (-60.0, -5.0)
+"""Loudness that a sound can be brought to: from hardly audible to next to full scale."""
+FPS: Final = (1, 120)
+FPS_DENOMINATOR: Final = 1001
+"""Of 30000/1001, the finest frame rate of broadcasting; containers count in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,63 @@ class RenderJob:
             raise UsageError("--voice speaks text, and the words come from --audio; leave one out")
         if self.audio is not None and self.rate != 1.0:
             raise UsageError("--rate changes how text is spoken, and the words come from --audio")
-        if self.fps is not None and not 1 <= self.fps <= 120:
-            raise UsageError(f"expected a frame rate from 1 to 120, found {float(self.fps):g}")
-        if self.output.resolve() == self.source.resolve():
+        if self.fps is not None and not FPS[0] <= self.fps <= FPS[1]:
+            raise UsageError(
+                f"expected a frame rate from {FPS[0]} to {FPS[1]}, found {float(self.fps):g}"
+            )
+        if self.fps is not None and self.fps.denominator > FPS_DENOMINATOR:
+            raise UsageError(
+                f"expected a frame rate with a denominator of at most {FPS_DENOMINATOR}, found "
+                f"{self.fps}; round it"
+            )
+        low, high = VOLUME_LUFS
+        if self.volume_lufs is not None and not low <= self.volume_lufs <= high:
+            raise UsageError(
+                f"expected a volume from {low:g} to {high:g} LUFS, found {self.volume_lufs:g}"
+            )
+        if self.seed < 0:
+            raise UsageError(f"expected a seed of 0 or more, found {self.seed}")
+        if _same_place(self.output, self.source):
             raise UsageError(f"{self.output} is the source itself; give another output")
-        if self.audio is not None and self.output.resolve() == self.audio.resolve():
+        if self.audio is not None and _same_place(self.output, self.audio):
             raise UsageError(f"{self.output} is the recording itself; give another output")
+
+
+class RenderOptions(TypedDict, total=False):
+    """The optional fields of :class:`RenderJob` that are no paths, as keyword arguments."""
+
+    text: str | None
+    voice: str | None
+    rate: float
+    volume_lufs: float | None
+    fit: Fit
+    face: str | None
+    still: bool
+    seed: int
+    fps: Fraction | None
+    backend: BackendChoice
+    device: DeviceChoice
+    threads: int | None
+    crf: int | None
+    preset: str | None
+    encoder: str | None
+    label: str | None
+
+
+def make_job(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    audio: str | os.PathLike[str] | None = None,
+    **options: Unpack[RenderOptions],
+) -> RenderJob:
+    """Make a job; paths may be strings."""
+    recording = None if audio is None else Path(audio)
+    return RenderJob(Path(source), Path(output), audio=recording, **options)
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    # Not Path.resolve, which fails on a link to itself.
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+import edgeavatar
 from edgeavatar.audio.decode import decode_audio, sound_duration_s
-from edgeavatar.audio.loudness import DEFAULT_LUFS, level_speech
+from edgeavatar.audio.loudness import (
+    DEFAULT_LUFS,
+    amplify,
+    gain_to,
+    level_speech,
+    measure_stream_lufs,
+)
 from edgeavatar.audio.resample import resample_stream
 from edgeavatar.audio.vad import SAMPLE_RATE as HEARING_RATE
 from edgeavatar.audio.vad import open_vad
+from edgeavatar.errors import UsageError
 from edgeavatar.face import FaceTracker, canonical_mesh
 from edgeavatar.face.smoothing import smooth_offline
 from edgeavatar.motion.acoustics import audio_rows
@@ -22,9 +30,10 @@ from edgeavatar.render.dentition import fit_anatomy
 from edgeavatar.render.geometric import GeometricRenderer
 from edgeavatar.render.interior import InteriorModel
 from edgeavatar.speech import open_voice
+from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
 from edgeavatar.video.source import open_source
-from edgeavatar.video.writer import AUDIO_RATE_HZ
+from edgeavatar.video.writer import AUDIO_RATE_HZ, VideoWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
     from edgeavatar.pipeline.job import RenderJob
     from edgeavatar.render.geometric import MouthRenderer
     from edgeavatar.render.geometry import Person
+    from edgeavatar.render.interior import InteriorLight
 
 
 @contextmanager
@@ -57,8 +67,12 @@ def open_words(job: RenderJob) -> Iterator[Words]:
             assert job.audio is not None  # RenderJob.check
             detector = open_vad()
             stack.callback(detector.close)
+            sound = decode_audio(job.audio, AUDIO_RATE_HZ)
+            if job.volume_lufs is not None:
+                found_lufs = measure_stream_lufs(decode_audio(job.audio, AUDIO_RATE_HZ))
+                sound = amplify(sound, gain_to(job.volume_lufs, found_lufs))
             yield RecordedSpeech(
-                decode_audio(job.audio, AUDIO_RATE_HZ),
+                sound,
                 lambda chunks: resample_stream(chunks, HEARING_RATE),
                 audio_rows,
                 detector,
@@ -75,6 +89,11 @@ def open_picture(job: RenderJob) -> Iterator[Picture]:
         yield PhotoPicture(source, job.fps, still=job.still)
     else:
         with source:
+            if job.fps is not None:
+                raise UsageError(
+                    f"--fps is for photos, and {job.source} is a video that keeps its own frame "
+                    "times; leave --fps out"
+                )
             yield FilmedPicture(source, job.fit)
 
 
@@ -105,7 +124,34 @@ def _for_faces(job: RenderJob) -> tuple[BackendChoice, DeviceChoice, list[str]]:
     return backend, device, notes
 
 
-def open_renderer(person: Person) -> MouthRenderer:
-    """Make the renderer of one person."""
+def open_renderer(person: Person, light: InteriorLight) -> MouthRenderer:
+    """Make the renderer of one person in one light."""
     anatomy = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
-    return GeometricRenderer(person, canonical_mesh().triangles, InteriorModel(anatomy))
+    return GeometricRenderer(person, canonical_mesh().triangles, InteriorModel(anatomy), light)
+
+
+def open_label(job: RenderJob, picture: Picture) -> Label | None:
+    """Draw the label of a job in the size of its picture."""
+    if job.label is None:
+        return None
+    info = picture.info
+    return draw_label(job.label, info.width, info.height, info.colour)
+
+
+def open_result(job: RenderJob, picture: Picture, words: Words) -> VideoWriter:
+    """Begin the file of a job."""
+    info = picture.info
+    return VideoWriter(
+        job.output,
+        info.width,
+        info.height,
+        rate=info.rate,
+        time_base=picture.time_base,
+        colour=info.colour,
+        sample_aspect_ratio=picture.sample_aspect_ratio,
+        audio_rate=words.sample_rate,
+        crf=job.crf,
+        preset=job.preset,
+        encoder=job.encoder,
+        metadata=container_tags(edgeavatar.__version__, job.label),
+    )

@@ -5,25 +5,48 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
-import edgeavatar
 from edgeavatar.motion.idle import idle_pose
-from edgeavatar.pipeline.job import RenderJob, RenderReport
-from edgeavatar.pipeline.opening import open_faces, open_picture, open_renderer, open_words
-from edgeavatar.trust.label import container_tags, draw_label
-from edgeavatar.video.writer import VideoWriter
+from edgeavatar.pipeline.job import RenderJob, RenderReport, make_job
+from edgeavatar.pipeline.opening import (
+    open_faces,
+    open_label,
+    open_picture,
+    open_renderer,
+    open_result,
+    open_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from os import PathLike
+    from typing import TypeAlias, Unpack
 
-    from edgeavatar.pipeline.job import Stage
+    from edgeavatar.pipeline.job import RenderOptions, Stage
     from edgeavatar.types import Frame
+
+    Progress: TypeAlias = Callable[[Stage, float | None, int], None]
+
+
+@overload
+def render(job: RenderJob, progress: Progress | None = None) -> RenderReport: ...
+
+
+@overload
+def render(
+    job: None = None,
+    progress: Progress | None = None,
+    *,
+    source: str | PathLike[str],
+    output: str | PathLike[str],
+    audio: str | PathLike[str] | None = None,
+    **options: Unpack[RenderOptions],
+) -> RenderReport: ...
 
 
 def render(
-    job: RenderJob,
-    progress: Callable[[Stage, float | None, int], None] | None = None,
+    job: RenderJob | None = None, progress: Progress | None = None, **options: Any
 ) -> RenderReport:
     """Make a talking video.
 
@@ -36,12 +59,21 @@ def render(
         See :class:`~edgeavatar.pipeline.job.RenderJob`.
     progress
         Called with the stage, the share done (None if unknown) and the number of frames written.
+    **options
+        Fields of a job instead of a job, paths also as strings:
+        ``render(source="face.jpg", text="Hello.", output="hello.mp4")``.
 
     Raises
     ------
+    TypeError
+        If there is neither a job nor its fields, or both.
     EdgeAvatarError
         One of its kinds, see :mod:`edgeavatar.errors`.
     """
+    if job is None:
+        job = make_job(**options)
+    elif options:
+        raise TypeError(f"expected a job or its fields, found both: {', '.join(options)}")
     job.check()
     tell = progress or (lambda *_: None)
     clock = Clock()
@@ -51,31 +83,12 @@ def render(
             words = stack.enter_context(open_words(job))
             picture = stack.enter_context(open_picture(job))
             faces = stack.enter_context(open_faces(job))
-            words.lasts_beyond(Fraction(0))  # words that cannot be said fail before work is done
+            words.lasts_beyond(Fraction(0))  # what cannot be said fails before work is done
+            label = open_label(job, picture)
+            writer = stack.enter_context(open_result(job, picture, words))
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
-            renderer = open_renderer(faces.learn(picture.probe()))
-            label = None
-            if job.label is not None:
-                label = draw_label(
-                    job.label, picture.info.width, picture.info.height, picture.info.colour
-                )
-        writer = stack.enter_context(
-            VideoWriter(
-                job.output,
-                picture.info.width,
-                picture.info.height,
-                rate=picture.info.rate,
-                time_base=picture.time_base,
-                colour=picture.info.colour,
-                sample_aspect_ratio=picture.sample_aspect_ratio,
-                audio_rate=words.sample_rate,
-                crf=job.crf,
-                preset=job.preset,
-                encoder=job.encoder,
-                metadata=container_tags(edgeavatar.__version__, job.label),
-            )
-        )
+            renderer = open_renderer(*faces.learn(picture.probe()))
         written = faceless = 0
         end_s = Fraction(0)
         with clock.of("rendering"):

@@ -80,6 +80,15 @@ class CrownSize:
     cervical_depth: float
     """Labio- or buccolingual diameter at the cervix."""
 
+    def scaled(self, scale: float) -> CrownSize:
+        """All lengths times ``scale``."""
+        return CrownSize(
+            self.height * scale,
+            self.width * scale,
+            self.cervical_width * scale,
+            self.cervical_depth * scale,
+        )
+
 
 UPPER_CROWNS = (
     CrownSize(10.5, 8.5, 7.0, 6.0),
@@ -111,6 +120,8 @@ class MouthAnatomy:
     lateral incisor where the London smiles show it (0.89 cm)."""
     rest_lip_y: float = REST_LIP_Y
     """Height of the closed lips, cm of face-local space."""
+    mouth_width: float = REST_MOUTH_WIDTH
+    """Distance of the mouth's corners at rest, cm; tells relaxed lips from smiling ones."""
     upper_tooth_offset: float = 0.31
     """How far the upper incisal edge lies below :attr:`rest_lip_y`, cm."""
     overbite: float = 0.12
@@ -164,8 +175,13 @@ def fit_anatomy(
         )
     base = MouthAnatomy() if base is None else base
     shift = min(max(rest_lip_y - REST_LIP_Y, -0.6), 0.6)
-    size = min(max(mouth_width / REST_MOUTH_WIDTH, 0.7), 1.4) ** 0.3
-    return replace(base, rest_lip_y=REST_LIP_Y + shift, arch_scale=base.arch_scale * size)
+    size = min(max(mouth_width / REST_MOUTH_WIDTH, 0.7), 1.4)
+    return replace(
+        base,
+        arch_scale=base.arch_scale * size**0.3,
+        rest_lip_y=REST_LIP_Y + shift,
+        mouth_width=REST_MOUTH_WIDTH * size,
+    )
 
 
 def jaw_transform(jaw_open: float, jaw_forward: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -268,8 +284,8 @@ class Tooth:
     """``upper`` or ``lower``, side as seen in the picture, number from the middle: ``upper-r1``."""
     size: CrownSize
     """After :attr:`MouthAnatomy.arch_scale`; still millimetres."""
-    centre: tuple[float, float, float]
-    """Middle of its edge or buccal cusp, cm, jaw closed."""
+    centre: FloatArray
+    """``(3,)`` float32: middle of its edge or buccal cusp, cm, jaw closed."""
     mesh: Mesh
 
 
@@ -289,31 +305,21 @@ class _Arch:
         return x, depth, math.atan(2 * self.a * x + 4 * self.b * x**3)
 
 
-def _arch_through(canine: tuple[float, float], molar: tuple[float, float], scale: float) -> _Arch:
-    """Arch through the cusps of canine and first molar (half width and depth, cm), then scaled."""
+def _arch_through(canine: tuple[float, float], molar: tuple[float, float]) -> _Arch:
+    """Arch through the cusps of canine and first molar: half width and depth, cm."""
     (half_canine, canine_depth), (half_molar, molar_depth) = canine, molar
     matrix = np.array(
         [[half_canine**2, half_canine**4], [half_molar**2, half_molar**4]], dtype=np.float64
     )
     a, b = np.linalg.solve(matrix, np.array([canine_depth, molar_depth]))
-    x = np.linspace(0, 3.2, 641)
+    x: Floats = np.linspace(0, 3.2, 641)
     steps = np.hypot(np.diff(x), np.diff(a * x**2 + b * x**4))
     length = np.concatenate([[0.0], np.cumsum(steps)])
-    return _Arch(
-        float(a) / scale,
-        float(b) / scale**3,
-        x * scale,
-        length * scale,
-    )
+    return _Arch(float(a), float(b), x, length)
 
 
-def _upper_arch(scale: float) -> _Arch:
-    # Cusp tips of the canines 3.4 cm apart, buccal cusps of the first molars 5.1 cm.
-    return _arch_through((1.70, 0.80), (2.55, 2.95), scale)
-
-
-def _lower_arch(scale: float) -> _Arch:
-    return _arch_through((1.30, 0.55), (2.30, 2.70), scale)
+_UPPER_ARCH = _arch_through((1.70, 0.80), (2.55, 2.95))
+_LOWER_ARCH = _arch_through((1.30, 0.55), (2.30, 2.70))
 
 
 # Heights of a crown's rows of vertices: dense where the edge is rounded.
@@ -396,7 +402,6 @@ def _tooth_albedo(
 
 
 def _place_tooth(
-    name: str,
     size: CrownSize,
     form: _ToothForm,
     quirk: tuple[float, float, float, float],
@@ -404,11 +409,11 @@ def _place_tooth(
     slope: float,
     side: int,
     *,
-    upper: bool,
+    up: float,
     tooth_bgr: Colour,
     fine: bool,
-) -> Tooth:
-    """Build a crown and put it at its place on the arch (x ≥ 0 side, mirrored for the other)."""
+) -> tuple[Mesh, FloatArray]:
+    """Build a crown at its place on the arch (x ≥ 0 side, mirrored for the other), table's size."""
     points, v, across, rows, columns = _crown(size, form, fine=fine)
     turn_deg, outwards, sinking, shade = quirk
     albedo = _tooth_albedo(v, across, points[..., 2], form, shade, tooth_bgr)
@@ -424,7 +429,6 @@ def _place_tooth(
     turn = slope + math.radians(turn_deg)
     z = z + outwards / 10
     along, out = x * math.cos(turn) + z * math.sin(turn), z * math.cos(turn) - x * math.sin(turn)
-    up = 1.0 if upper else -1.0
     height = y + (form.rise - sinking) / 10
     grid = np.stack(
         [side * (position[0] + along), position[1] + up * height, position[2] + out], axis=-1
@@ -438,12 +442,38 @@ def _place_tooth(
         np.ones(len(vertices), dtype=np.float32),
         triangles,
     )
-    edge = (side * position[0], position[1] + up * (form.rise - sinking) / 10, position[2])
-    return Tooth(name, size, edge, mesh)
+    rise = up * (form.rise - sinking) / 10
+    centre = np.array([side * position[0], position[1] + rise, position[2]], dtype=np.float32)
+    return mesh, centre
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One jaw's teeth before a person's scale: lengths in cm from the front of its edges."""
+
+    crowns: tuple[CrownSize, ...]
+    forms: tuple[_ToothForm, ...]
+    arch: _Arch
+    origin: FloatArray
+    """Where the front of the edges lies, cm of face-local space."""
+    up: float
+    """Direction of the roots: 1 or -1."""
+
+
+def _row(anatomy: MouthAnatomy, *, upper: bool) -> _Row:
+    edge_y = anatomy.upper_edge_y + (0.0 if upper else anatomy.overbite)
+    front_z = INCISAL_Z - (0.0 if upper else anatomy.overjet)
+    return _Row(
+        UPPER_CROWNS if upper else LOWER_CROWNS,
+        _UPPER_FORMS if upper else _LOWER_FORMS,
+        _UPPER_ARCH if upper else _LOWER_ARCH,
+        np.array([0.0, edge_y, front_z], dtype=np.float32),
+        1.0 if upper else -1.0,
+    )
 
 
 def build_teeth(anatomy: MouthAnatomy, *, upper: bool) -> tuple[Tooth, ...]:
-    """Twelve teeth of one jaw in their places, jaw closed, from the middle outwards.
+    """Twelve teeth of one jaw in their places, jaw closed: six from the middle to each side.
 
     Parameters
     ----------
@@ -452,40 +482,34 @@ def build_teeth(anatomy: MouthAnatomy, *, upper: bool) -> tuple[Tooth, ...]:
     upper
         Upper or lower jaw.
     """
-    scale = anatomy.arch_scale
-    crowns = UPPER_CROWNS if upper else LOWER_CROWNS
-    forms = _UPPER_FORMS if upper else _LOWER_FORMS
+    row = _row(anatomy, upper=upper)
     quirks = _UPPER_QUIRKS if upper else _LOWER_QUIRKS
-    arch = _upper_arch(scale) if upper else _lower_arch(scale)
-    edge_y = anatomy.upper_edge_y + (0.0 if upper else anatomy.overbite)
-    front_z = INCISAL_Z - (0.0 if upper else anatomy.overjet)
     blue, green, red = anatomy.tooth_bgr
     teeth = []
     for side, prefix in ((-1, "l"), (1, "r")):
         reached = 0.0
-        for number, (crown, form) in enumerate(zip(crowns, forms, strict=True)):
-            size = CrownSize(
-                crown.height * scale,
-                crown.width * scale,
-                crown.cervical_width * scale,
-                crown.cervical_depth * scale,
-            )
-            x, depth, slope = arch.at(reached + size.width / 20)
-            reached += size.width / 10
+        for number, (crown, form) in enumerate(zip(row.crowns, row.forms, strict=True)):
+            x, depth, slope = row.arch.at(reached + crown.width / 20)
+            reached += crown.width / 10
             shade = _LOWER_BACK_SHADE if number > 2 and not upper else 1.0
             quirk = tuple(value * anatomy.irregularity for value in quirks[(side + 1) // 2][number])
+            mesh, centre = _place_tooth(
+                crown,
+                form,
+                (quirk[0], quirk[1], quirk[2], quirk[3]),
+                (x, _OCCLUSAL_SLOPE * depth, -depth),
+                slope,
+                side,
+                up=row.up,
+                tooth_bgr=(shade * blue, shade * green, shade * red),
+                fine=number < 3,
+            )
             teeth.append(
-                _place_tooth(
+                Tooth(
                     f"{'upper' if upper else 'lower'}-{prefix}{number + 1}",
-                    size,
-                    form,
-                    (quirk[0], quirk[1], quirk[2], quirk[3]),
-                    (x, edge_y + _OCCLUSAL_SLOPE * depth, front_z - depth),
-                    slope,
-                    side,
-                    upper=upper,
-                    tooth_bgr=(shade * blue, shade * green, shade * red),
-                    fine=number < 3,
+                    crown.scaled(anatomy.arch_scale),
+                    row.origin + anatomy.arch_scale * centre,
+                    replace(mesh, vertices=row.origin + anatomy.arch_scale * mesh.vertices),
                 )
             )
     return tuple(teeth)
@@ -499,19 +523,13 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
 
     A ridge along the arch: up the lip's side to the margin, over the roots, down the tongue's side.
     """
-    scale = anatomy.arch_scale
-    crowns = UPPER_CROWNS if upper else LOWER_CROWNS
-    forms = _UPPER_FORMS if upper else _LOWER_FORMS
-    arch = _upper_arch(scale) if upper else _lower_arch(scale)
-    edge_y = anatomy.upper_edge_y + (0.0 if upper else anatomy.overbite)
-    front_z = INCISAL_Z - (0.0 if upper else anatomy.overjet)
-    up = 1.0 if upper else -1.0
+    row = _row(anatomy, upper=upper)
 
     # One side from the middle outwards: arc length, and phase within a tooth (0 at a contact).
     lengths, phases, owners = [], [], []
     reached = 0.0
-    for number, crown in enumerate(crowns):
-        width = crown.width * scale / 10
+    for number, crown in enumerate(row.crowns):
+        width = crown.width / 10
         for step in range(6):
             lengths.append(reached + width * step / 6)
             phases.append(step / 6)
@@ -519,20 +537,20 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
         reached += width
     lengths.append(reached)
     phases.append(1.0)
-    owners.append(len(crowns) - 1)
+    owners.append(len(row.crowns) - 1)
 
-    rows = []
+    profiles = []
     for side in (-1, 1):
         order = range(len(lengths) - 1, 0, -1) if side < 0 else range(len(lengths))
         for i in order:
-            x, depth, slope = arch.at(lengths[i])
-            crown, form = crowns[owners[i]], forms[owners[i]]
+            x, depth, slope = row.arch.at(lengths[i])
+            crown, form = row.crowns[owners[i]], row.forms[owners[i]]
             body = math.sin(math.pi * phases[i]) ** 0.7
-            neck = (crown.height + form.rise) * scale / 10
+            neck = (crown.height + form.rise) / 10
             margin = neck * (0.46 + 0.49 * body)
             lean = math.tan(math.radians(form.inclination))
             out = -0.19 + 0.19 * body - margin * lean
-            back = out - crown.cervical_depth * scale / 10 * (0.45 + 0.45 * body)
+            back = out - crown.cervical_depth / 10 * (0.45 + 0.45 * body)
             profile = (
                 (out + 0.10, neck + 1.15),
                 (out + 0.16, neck + 0.65),
@@ -544,24 +562,22 @@ def build_gum(anatomy: MouthAnatomy, *, upper: bool) -> Mesh:
                 (back - 0.30, neck + 0.35),
                 (back - 0.80, neck + 0.80),
             )
-            base_y = edge_y + _OCCLUSAL_SLOPE * depth
-            rows.append(
+            profiles.append(
                 [
                     (
                         side * (x + offset * math.sin(slope)),
-                        base_y + up * height,
-                        front_z - depth + offset * math.cos(slope),
+                        _OCCLUSAL_SLOPE * depth + row.up * height,
+                        offset * math.cos(slope) - depth,
                     )
                     for offset, height in profile
                 ]
             )
-    grid = np.array(rows, dtype=np.float32)
-    columns = grid.shape[1]
-    vertices = grid.reshape(-1, 3)
-    triangles = grid_triangles(len(rows), columns, flip=upper)
+    grid = np.array(profiles, dtype=np.float32)
+    vertices = row.origin + anatomy.arch_scale * grid.reshape(-1, 3)
+    triangles = grid_triangles(*grid.shape[:2], flip=upper)
     # Thin gum near the margin is paler; the vestibule is redder and darker.
     shade = np.array([0.62, 0.85, 1.0, 1.06, 0.72, 0.6, 0.7, 0.62, 0.45], dtype=np.float32)
-    albedo = np.tile(shade[None, :, None], (len(rows), 1, 1)) * np.array(anatomy.gum_bgr)
+    albedo = np.tile(shade[None, :, None], (len(profiles), 1, 1)) * np.array(anatomy.gum_bgr)
     return Mesh(
         vertices,
         smooth_normals(vertices, triangles),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from edgeavatar.kernels.blend import blend_frame
-from edgeavatar.kernels.colour import bgr_to_planes, planes_to_bgr
+from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
 from edgeavatar.render.geometry import (
     INNER_CORNERS,
@@ -28,7 +28,7 @@ from edgeavatar.render.geometry import (
     mouth_displacement,
     sway_pose,
 )
-from edgeavatar.render.interior import InteriorModel, light_from_skin
+from edgeavatar.render.interior import InteriorLight, InteriorModel
 from edgeavatar.render.lipline import closedness
 from edgeavatar.render.mesh import (
     FACE_OVAL,
@@ -57,9 +57,11 @@ LIP_EDGE = 0.006
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
 
-CHEEKS = (50, 280)
-"""Landmarks in the middle of the right and left cheek."""
 JAW_OPEN = MOTION_NAMES.index("jawOpen")
+JAW_FORWARD = MOTION_NAMES.index("jawForward")
+PUCKER, FUNNEL = MOTION_NAMES.index("mouthPucker"), MOTION_NAMES.index("mouthFunnel")
+PUCKER_CM, FUNNEL_CM = 0.6, 0.5
+"""How far pursed and funnelled lips are pushed forward in the rig."""
 TONGUE_OUT = MOTION_NAMES.index("tongueOut")
 TONGUE_UP = MOTION_NAMES.index("tongueUp")
 
@@ -92,11 +94,18 @@ class GeometricRenderer:
         ``(898, 3)`` int32, the canonical face mesh.
     interior
         The modelled teeth, gums and tongue.
+    light
+        The light on the face.
     """
 
     def __init__(
-        self, person: Person, face_triangles: npt.NDArray[np.int32], interior: InteriorModel
+        self,
+        person: Person,
+        face_triangles: npt.NDArray[np.int32],
+        interior: InteriorModel,
+        light: InteriorLight,
     ) -> None:
+        self._light = light
         self._person = person
         self._mesh = WarpMesh.build(face_triangles)
         self._interior = interior
@@ -187,11 +196,13 @@ class GeometricRenderer:
         picture = self._interior.render(
             pose=pose,
             jaw_open=float(row[JAW_OPEN]),
+            jaw_forward=float(row[JAW_FORWARD]),
             tongue_up=float(row[TONGUE_UP]),
             tongue_out=float(row[TONGUE_OUT]),
+            lip_forward_cm=float(row[PUCKER] * PUCKER_CM + row[FUNNEL] * FUNNEL_CM),
             region_xyxy=(float(x0), float(y0), float(x1), float(y1)),
             size=(x1 - x0, y1 - y0),
-            light=light_from_skin(skin_bgr(source, face)),
+            light=self._light,
             lip_polygon=rim,
         )
         filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
@@ -277,24 +288,6 @@ def lip_rim(targets: FloatArray, steps: int = 4) -> FloatArray:
         2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
     )
     return np.ascontiguousarray(curve.reshape(-1, 2), np.float32)
-
-
-def skin_bgr(frame: Frame, face: FaceObservation) -> FloatArray:
-    """Mean colour of the cheeks, ``(3,)`` float32 in 0 to 255.
-
-    Small squares on both cheeks beside the nose: skin in nearly every portrait, beards included.
-    """
-    half = max(2, round(0.02 * face_height_px(face)))
-    colours = []
-    for index in CHEEKS:
-        x, y = (round(float(c)) for c in face.landmarks[index, :2])
-        box = (max(0, x - half), max(0, y - half), x + half, y + half)
-        box = (*box[:2], min(frame.width, box[2]), min(frame.height, box[3]))
-        if box[2] > box[0] and box[3] > box[1]:
-            colours.append(planes_to_bgr(frame, *box).reshape(-1, 3).mean(0))
-    if not colours:
-        return np.array([110.0, 130.0, 170.0], np.float32)
-    return np.asarray(np.mean(colours, axis=0), np.float32)
 
 
 def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Region | None:

@@ -43,7 +43,7 @@ MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
 PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
 
 SPEAKING = (0.02, 0.12)
-"""Largest weight of a row at which speech begins, and at which an open smile has made way for it."""
+"""Largest weight of a row at which speech begins, and at which an open smile has given way."""
 STILL_ABOVE_CM = 1.5
 STILL_FADE_CM = 2.5
 """Height in the canonical face's space above which mouth weights move nothing, halfway from the tip

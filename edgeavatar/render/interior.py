@@ -9,6 +9,9 @@ which a front tooth of the default colour shows as it does there: over the 50 sm
 teeth, the mean tooth pixel has a luminance of 0.44 ± 0.09 (linear, white = 1), 1.46 times that of
 the same people's cheeks (0.30 ± 0.12), and hardly follows the skin (slope 0.13 in logarithms).
 So teeth must not be a fixed multiple of skin: :func:`light_from_skin` estimates the light instead.
+Drawn into the mouths of 46 of these smiles in that light, the mean tooth pixel has 0.42 where the
+photographs have 0.45, the brightest tenth begins at 0.58 against 0.59, and the dark line between
+neighbouring teeth dips by 36 to 45% against 31 to 49%.
 """
 
 from __future__ import annotations
@@ -29,7 +32,13 @@ from edgeavatar.kernels.cavity import (
     shade_cavity,
 )
 from edgeavatar.kernels.raster import SAMPLE_COUNT, rasterise
-from edgeavatar.render.dentition import MouthAnatomy, build_gum, build_teeth, jaw_transform
+from edgeavatar.render.dentition import (
+    REST_MOUTH_WIDTH,
+    MouthAnatomy,
+    build_gum,
+    build_teeth,
+    jaw_transform,
+)
 from edgeavatar.render.shapes import join_meshes
 from edgeavatar.render.tongue import Tongue, build_lining
 
@@ -49,6 +58,9 @@ for a mouth as wide (between its inner corners) as London people smile and as th
 over the teeth, lips shade little: the smiles give 0.17. Relaxed lips hang over: in 91 frames of the
 one filmed speaker at hand (GRID) the brightest tenth of the open mouth has but 0.42 of the cheek's
 luminance, a third of what smiles show; his light comes from above, so half of that is taken."""
+
+_PURSED = 0.4
+"""How much further lips stand out for each cm that the mouth is narrower than at rest."""
 
 _OVERHANG_SIDE_CM = 0.50
 """The same for the flesh at the corners."""
@@ -294,7 +306,7 @@ class InteriorModel:
         tongue_front: float = 0.0,
         jaw_forward: float = 0.0,
         lip_forward_cm: float = 0.0,
-        blur: float = 0.15,
+        blur: float = 0.2,
     ) -> ByteArray:
         """Draw the inside of the mouth.
 
@@ -327,7 +339,7 @@ class InteriorModel:
         lip_forward_cm
             How far the lips are pushed forward (pucker, funnel), which deepens the shade.
         blur
-            Softening to match the source, see :func:`edgeavatar.kernels.cavity.develop`.
+            Softening, as a camera's own, see :func:`edgeavatar.kernels.cavity.develop`.
 
         Returns
         -------
@@ -342,16 +354,18 @@ class InteriorModel:
         width, height = size
         x0, y0, x1, y1 = region_xyxy
         polygon = np.asarray(lip_polygon, dtype=np.float64)
-        numbers = (*region_xyxy, jaw_open, tongue_up, tongue_out, tongue_front, jaw_forward,
-                   lip_forward_cm, pose.scale_px)  # fmt: skip
+        numbers = (
+            *(*region_xyxy, jaw_open, tongue_up, tongue_out, tongue_front, jaw_forward),
+            *(lip_forward_cm, pose.scale_px, *light.gain_bgr, *light.direction),
+        )
         if width < 1 or height < 1 or not all(map(math.isfinite, numbers)):
             raise ValueError(f"expected a size of 1 px or more and finite numbers, found {size}")
         if x1 <= x0 or y1 <= y0 or pose.scale_px <= 0:
             raise ValueError(f"expected a region with an area and a scale, found {region_xyxy}")
         if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3:
             raise ValueError(f"expected a polygon (n, 2) with n >= 3, found {polygon.shape}")
-        if not (np.isfinite(polygon).all() and np.isfinite(pose.rotation).all()):
-            raise ValueError("expected finite numbers in polygon and pose")
+        if not all(np.isfinite(a).all() for a in (polygon, pose.rotation, pose.translation_px)):
+            raise ValueError("expected finite numbers in polygon and pose, found others")
 
         stretch = np.array([width / (x1 - x0), height / (y1 - y0)])
         origin = np.array([x0, y0])
@@ -378,7 +392,7 @@ class InteriorModel:
             spans,
             self._triangles,
             np.concatenate([screen[:, :2], self._open, self._colours], axis=1),
-            _overhang(rim_x[1] - rim_x[0]),
+            _overhang((rim_x[1] - rim_x[0]) * REST_MOUTH_WIDTH / self.anatomy.mouth_width),
             light.sky,
             backdrop,
             linear,
@@ -455,12 +469,13 @@ class InteriorModel:
 
 
 def _overhang(rim_width: float) -> tuple[float, float]:
-    """How far upper and lower lip hang over in a mouth so wide (cm)."""
+    """How far upper and lower lip hang over in an average person's mouth so wide (cm)."""
     smile = (rim_width - _REST_WIDTH_CM) / (_SMILE_WIDTH_CM - _REST_WIDTH_CM)
     smile = min(max(smile, 0.0), 1.0)
     smile *= smile * (3 - 2 * smile)
+    pursed = _PURSED * max(_REST_WIDTH_CM - rim_width, 0.0)
     upper, lower = (
-        rest + smile * (smiling - rest)
+        rest + smile * (smiling - rest) + pursed
         for rest, smiling in zip(_REST_OVERHANG_CM, _SMILE_OVERHANG_CM, strict=True)
     )
     return upper, lower
@@ -498,5 +513,6 @@ def rim_profile(
         away = (depth - seen @ rotation[:2, 2]) / facing
         local = np.column_stack([seen, away]) @ rotation
     first, last = float(local[:, 0].min()), float(local[:, 0].max())
-    last = max(last, first + 1e-3)
+    # Lips seen from the side have no width; the kernels divide by it.
+    last = max(last, first + 1e-3 * max(1.0, abs(first)))
     return rim_heights(local[:, :2], first, last, _RIM_STEPS), (first, last)

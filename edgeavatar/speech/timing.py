@@ -37,11 +37,11 @@ LEAD_S = 0.1
 _CLOSURE_S = 0.08
 _WEAK_ONSET_S = 0.04
 _STOPS = ("p", "b", "t", "d", "k", "ɡ", "tʃ", "dʒ", "ʔ")
-_WEAK = ("f", "v", "θ", "ð", "h")
+_WEAK = ("f", "v", "θ", "ð", "h", "m", "n")
 _HIDDEN_ONSET_S = dict.fromkeys(_STOPS, _CLOSURE_S) | dict.fromkeys(_WEAK, _WEAK_ONSET_S)
 """How long before it is heard a phoneme begins after a pause. A stop's closure is silent: a little
 more than the mean closures of American English, 52 to 69 ms (Byrd 1993), so that lips have time to
-close. A weak fricative rises from below what counts as silent."""
+close. A weak fricative or a nasal rises from below what counts as silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Lateness:
     """How far behind the sound a model's boundaries are, in seconds.
 
     Measured by ``benchmarks/speech.py --offsets`` as the median distance between a boundary and the
-    change it stands for, at fricatives (share of the power above 4.5 kHz passes its half) and at
-    stops and nasals (power from 0.9 to 4.5 kHz falls through its middle) between vowels.
+    change it stands for: where fricatives begin and end (by the share of the power above 4.5 kHz)
+    and where stops and nasals close and nasals open (by the power from 0.9 to 4.5 kHz), all between
+    vowels.
     """
 
     plain_s: float
@@ -59,10 +60,10 @@ class Lateness:
     """Before a stress mark or a space, whose time goes to the phoneme after it."""
 
 
-STYLETTS2 = Lateness(plain_s=0.058, marked_s=0.044)
-"""Kokoro and its descendant hibari; medians of five voices 0.046 to 0.064 and 0.036 to 0.050."""
+STYLETTS2 = Lateness(plain_s=0.062, marked_s=0.045)
+"""Kokoro and its descendant hibari: medians of five voices 58 to 66 ms and 42 to 56 ms."""
 
-VITS = Lateness(plain_s=0.030, marked_s=0.012)
+VITS = Lateness(plain_s=0.040, marked_s=0.013)
 """Piper (joe), with the blank after a phoneme counted to that phoneme."""
 
 

@@ -75,7 +75,7 @@ def draw_label(text: str, width: int, height: int, colour: ColourTags) -> Label:
     if x0 + plate_width > width or y0 < 0:
         raise UsageError(
             f"the label {text!r} needs {plate_width}x{plate_height} pixels and the picture has "
-            f"{width}x{height}; use a shorter --label"
+            f"{width}x{height}; use a shorter --label or --no-label"
         )
     letters = np.zeros((plate_height, plate_width, 3), np.uint8)
     cv2.putText(letters, text, (pad - left, pad - top), (255, 255, 255), face, size)

@@ -35,16 +35,18 @@ class AtomicFile:
     def __init__(self, target: Path) -> None:
         self.target = Path(os.path.realpath(target))
         folder = self.target.parent
-        if self.target.is_dir():
-            raise OutputError(f"expected a file name to write to, found the folder {target}")
-        if self.target.exists() and not self.target.is_file():
-            raise OutputError(f"expected a regular file to write to, found {target}; name another")
-        if not folder.is_dir():
-            raise OutputError(
-                f"expected a folder to write {target.name} in, found none at {folder}; make it"
-            )
         self.path = folder / f".{secrets.token_hex(8)}.part{self.target.suffix}"
         try:
+            if self.target.is_dir():
+                raise OutputError(f"expected a file name to write to, found the folder {target}")
+            if self.target.exists() and not self.target.is_file():
+                raise OutputError(
+                    f"expected a regular file to write to, found {target}; name another"
+                )
+            if not folder.is_dir():
+                raise OutputError(
+                    f"expected a folder to write {target.name} in, found none at {folder}; make it"
+                )
             # The mode leaves it to the user's umask, as for any file a program makes.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:

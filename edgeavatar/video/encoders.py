@@ -68,7 +68,7 @@ FORMATS: Final[dict[str, ContainerFormat]] = {
 """By file name extension, lower case."""
 
 ENCODERS: Final[dict[str, VideoEncoder]] = {
-    "libx264": VideoEncoder((0, 51), 18, "preset", _X26X_PRESETS, "medium"),
+    "libx264": VideoEncoder((0, 51), 18, "preset", _X26X_PRESETS, "veryfast"),
     "libx265": VideoEncoder(
         (0, 51), 20, "preset", _X26X_PRESETS, "medium", (("x265-params", "log-level=error"),)
     ),
@@ -140,7 +140,7 @@ def choose_encoding(
     if container is None:
         raise UsageError(
             f"expected an output ending in {', '.join(FORMATS)}, found "
-            f"{path.suffix or 'no extension'!r} in {path.name!r}; rename the output"
+            f"{path.suffix or 'no extension'} in {path.name!r}; rename the output"
         )
     name = encoder or container.video_encoders[0]
     usable = [n for n in container.video_encoders if _has_encoder(n)]

@@ -40,11 +40,15 @@ def open_source(path: str | os.PathLike[str]) -> VideoReader | Frame:
         As these two do.
     """
     path = Path(path)
-    if not path.exists():
-        raise MediaError(f"expected a photo or a video at {path}, found no such file")
-    if not path.is_file():
-        raise MediaError(f"expected a photo or a video, found {path}, which is not a file")
     try:
+        if not path.exists():
+            raise MediaError(
+                f"expected a photo or a video at {path}, found no such file; check the path"
+            )
+        if not path.is_file():
+            raise MediaError(
+                f"expected a photo or a video, found {path}, which is not a file; name a file"
+            )
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:

@@ -84,6 +84,8 @@ BATCH = 512
 VARIANTS = 3
 """Times each recording is heard, all but one of them disturbed."""
 GRID_WEIGHT = 2
+MAX_STRETCH = 1.5
+"""Beyond this, an output that is mostly guessed would be mostly noise."""
 FACE_HEIGHT_CM = 17.7
 CLOSED_GAP = 0.008
 """Measured gap (face heights) below which lips count as touching."""
@@ -327,7 +329,7 @@ def _stretched(model: AcousticModel, inputs: Floats, targets: Floats) -> Acousti
     for column in range(len(OUTPUTS) - 1):
         known = ~np.isnan(targets[:, column])
         a, b = said[known, column], targets[known, column]
-        gain[column] = b.std() / a.std()
+        gain[column] = min(b.std() / a.std(), MAX_STRETCH)
         shift[column] = b.mean() - gain[column] * a.mean()
     return AcousticModel(
         model.hidden, model.hidden_bias, model.out * gain, model.out_bias * gain + shift

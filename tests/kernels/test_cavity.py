@@ -172,8 +172,8 @@ def test_develop_equals_its_twin(blur):
     backdrop = np.array([0.01, 0.02, 0.05], dtype=np.float32)
     out = np.zeros((12, 17, 3), dtype=np.uint8)
     develop(linear, spans, backdrop, blur, out)
-    # The curve is a table: within one level where it is steep, half a level elsewhere.
-    assert np.abs(out - _reference_develop(linear, spans, backdrop, blur)).max() <= 1.6
+    # Half a level of rounding, and up to 0.6 where the curve, a table, is steepest.
+    assert np.abs(out - _reference_develop(linear, spans, backdrop, blur)).max() <= 1.15
     with pytest.raises(ValueError, match="blur"):
         develop(linear, spans, backdrop, 0.4, out)
 
@@ -181,7 +181,8 @@ def test_develop_equals_its_twin(blur):
 def test_lip_spans_hold_the_outline_and_its_margin():
     spans = lip_spans(LENS, 30, 20, 2.0)
     after = np.roll(LENS, -1, axis=0)
-    points = np.concatenate([a + np.linspace(0, 1, 400)[:, None] * (after - LENS) for a in [LENS]])
+    along = np.linspace(0, 1, 400)[:, None, None]
+    points = (LENS + along * (after - LENS)).reshape(-1, 2)
     for shift in ((0, 0), (1.9, 0), (-1.9, 0), (0, 1.4), (0, -1.4)):
         for x, y in points + shift:
             row = round(y)

@@ -98,5 +98,11 @@ def test_the_sound_alone_moves_the_mouth_like_its_phonemes(
     gaps, times = frames(heard, 25.0)
     wanted, _ = frames(spoken_gaps, 25.0)
     found = correlation(gaps, wanted)
-    print(found, closure(gaps, times, phonemes, rate), closure_contrast(gaps, times, phonemes, rate), silence_leakage(gaps, times, phonemes, rate), extent(gaps,25.0), extent(wanted,25.0))
+    assert found.r >= 0.6
     assert abs(found.lag) <= 1
+    score = closure(gaps, times, phonemes, rate)
+    assert score.hit_share >= 0.6
+    assert score.false_share <= 0.15
+    assert closure_contrast(gaps, times, phonemes, rate) >= 3.0
+    assert silence_leakage(gaps, times, phonemes, rate) <= 0.01
+    assert 0.85 <= extent(gaps, 25.0).range / extent(wanted, 25.0).range <= 1.15

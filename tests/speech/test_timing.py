@@ -77,31 +77,59 @@ def test_marks_and_spaces_go_to_what_follows() -> None:
 
 
 def test_lateness_is_taken_out_by_kind() -> None:
-    parts = [("_", 0.2, False), ("a", 0.1, True), ("", 0.05, True), ("s", 0.1, True)]
-    u = utterance([*parts, ("i", 0.1, True), ("_", 0.1, False)], words=("a", "s", "i"))
-    exact = put(u).phonemes
-    moved = put(u, Lateness(plain_s=0.03, marked_s=0.02)).phonemes
-    assert exact[2].start_sample - moved[2].start_sample == round(0.02 * RATE)
-    assert exact[3].start_sample - moved[3].start_sample == round(0.03 * RATE)
+    # The sound changes at 0.3 and 0.5 s; the units say so 60 ms late, 50 ms before a mark.
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(RATE)
+    low = np.convolve(noise, np.hanning(48) / 24, "same")
+    sound = [np.zeros(2400), low[:4800], (noise - low)[:4800], low[:4800], np.zeros(4800)]
+    units = [("_", 0.1, -1), ("a", 0.26, 0), ("s", 0.19, 1), ("", 0.05, -1), ("i", 0.1, 2)]
+    u = Utterance(
+        np.concatenate(sound).astype(np.float32),
+        tuple(Unit(x, round(n * RATE), 0, word) for x, n, word in [*units, ("_", 0.2, -1)]),
+        ("a", "s", "i"),
+    )
+
+    def starts(lateness: Lateness) -> list[float]:
+        chunk = put(u, lateness)
+        zero = chunk.phonemes[1].start_sample - round(0.1 * RATE)
+        return [(p.start_sample - zero) / RATE for p in chunk.phonemes[2:4]]
+
+    right = starts(Lateness(plain_s=0.06, marked_s=0.05))
+    assert abs(right[0] - 0.3) < 0.006
+    assert abs(right[1] - 0.5) < 0.006
+    wrong = starts(EXACT)
+    assert wrong[0] > 0.325
+    assert wrong[1] > 0.515
 
 
 def test_a_pause_is_the_silence_that_is_there() -> None:
-    u = utterance(
+    # The phonemes beside the pause are given 0.1 s of its silence before it and 0.05 s after.
+    sounding = utterance(
         [
             ("_", 0.1, False),
             ("a", 0.2, True),
-            ("a", 0.1, False),
-            ("_", 0.1, False),
-            ("i", 0.05, False),
+            ("_", 0.25, False),
             ("i", 0.2, True),
             ("_", 0.1, False),
         ],
-        words=("a", "b", "c", "d"),
+        words=("a", "i"),
     )
-    chunk = put(u)
+    seconds = [0.1, 0.3, 0.1, 0.25, 0.1]
+    units = [
+        Unit(u.symbol, round(n * RATE), 0, u.word)
+        for u, n in zip(sounding.units, seconds, strict=True)
+    ]
+    chunk = put(Utterance(sounding.samples, tuple(units), sounding.words))
     check_cover(chunk)
     pause = next(p for p in chunk.phonemes[1:-1] if p.symbol == "_")
     assert abs((pause.end_sample - pause.start_sample) - 0.25 * RATE) < 0.015 * RATE
+
+
+def test_a_final_stop_that_is_all_closure_is_kept() -> None:
+    parts = [("_", 0.1, False), ("a", 0.2, True), ("k", 0.1, False), ("_", 0.2, False)]
+    chunk = put(utterance(parts, words=("a", "k")))
+    check_cover(chunk)
+    assert [p.symbol for p in chunk.phonemes] == ["_", "a", "k", "_"]
 
 
 def test_punctuation_without_a_pause_leaves_none() -> None:
