@@ -97,6 +97,11 @@ def _rasterise_field(points, values, triangles, reach, ox, oy, step, field):  # 
                 wc = ((bx - ax) * (i - ay) - (j - ax) * (by - ay)) / area
                 wa = 1.0 - wb - wc
                 if wa >= -ra and wb >= -rb and wc >= -rc:
+                    # Outside, the value of the nearest part of the triangle: slopes of a sliver
+                    # would run away.
+                    wa, wb, wc = max(wa, 0.0), max(wb, 0.0), max(wc, 0.0)
+                    whole = wa + wb + wc
+                    wa, wb, wc = wa / whole, wb / whole, wc / whole
                     field[i, j, 0] = wa * values[a, 0] + wb * values[b, 0] + wc * values[c, 0]
                     field[i, j, 1] = wa * values[a, 1] + wb * values[b, 1] + wc * values[c, 1]
 

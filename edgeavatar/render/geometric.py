@@ -17,9 +17,12 @@ from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
 from edgeavatar.render.geometry import (
+    EYE_CORNERS,
     INNER_CORNERS,
     LOWER_INNER_LIP,
+    LOWER_LIDS,
     UPPER_INNER_LIP,
+    UPPER_LIDS,
     Person,
     blink_displacement,
     down_axis,
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
 FIELD_NODES = 240
 """Nodes of the displacement field along one face height: 1 to 3 px apart in common videos."""
+COVERING_NODES = 600
+"""The same while lids or lips close over what the source shows: they part as sharply as nodes."""
 BORDER_FADE = 0.05
 """Band along the picture's border, in face heights, in which movement fades: what lies beyond the
 border is not known."""
@@ -148,14 +153,18 @@ class GeometricRenderer:
             return frame
         targets = points + offsets
         sources = _without_rims(face, points, targets)
-        warped = self._warp(frame, sources, targets, region, face_height_px(face))
+        covers = (idle is not None and idle.blink > 0) or closedness(face) < 1
+        nodes = COVERING_NODES if covers else FIELD_NODES
+        warped = self._warp(frame, sources, targets, region, face_height_px(face) / nodes)
+        if idle is not None and idle.blink > 0:
+            warped = self._fill_eyes(warped, frame, face, pose, targets)
         return self._fill_mouth(warped, frame, face, pose, targets, row)
 
     def _warp(
-        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Region, height: float
+        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Region, step_px: float
     ) -> Frame:
         x0, y0, x1, y1 = region.box
-        step = max(1.0, height / FIELD_NODES)
+        step = max(1.0, step_px)
         shape = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
         field = rasterise_field(
             targets,
@@ -166,13 +175,34 @@ class GeometricRenderer:
             step,
             shape,
         )
-        _fade_at_border(field, (x0, y0), step, frame, BORDER_FADE * height)
+        _fade_at_border(field, (x0, y0), step, frame, BORDER_FADE * float(np.ptp(sources[:478, 1])))
         y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()
         warp_plane(frame.y, field, (x0, y0), step, region.box, subsampled=False, out=y)
         box = (x0 // 2, y0 // 2, min(x1 // 2, u.shape[1]), min(y1 // 2, u.shape[0]))
         warp_plane(frame.u, field, (x0, y0), step, box, subsampled=True, out=u)
         warp_plane(frame.v, field, (x0, y0), step, box, subsampled=True, out=v)
         return Frame(frame.index, frame.time_s, y, u, v, frame.colour, frame.source_index)
+
+    def _fill_eyes(
+        self,
+        warped: Frame,
+        source: Frame,
+        face: FaceObservation,
+        pose: HeadPose,
+        targets: FloatArray,
+    ) -> Frame:
+        """Keep the eyeballs in place behind the lids that move over them."""
+        softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
+        for upper, lower, (outer, inner) in zip(UPPER_LIDS, LOWER_LIDS, EYE_CORNERS, strict=True):
+            rim = smooth_rim(targets[[outer, *upper, inner, *reversed(lower)]])
+            box = _even_box(rim, 2.0 + softness, warped)
+            if box is None:
+                continue
+            alpha = polygon_alpha(rim, box, softness)
+            if alpha.any():
+                planes = _shifted_planes(source, face, pose, box, (outer, inner))
+                warped = blend_frame(warped, planes, alpha, box[0], box[1])
+        return warped
 
     def _fill_mouth(
         self,
@@ -210,9 +240,11 @@ class GeometricRenderer:
             return filled
         # What the source shows between its own lips is the person's own teeth: they stay with the
         # skull while the lips move over them.
-        own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose)
+        own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose, INNER_CORNERS)
         own_alpha = alpha * polygon_alpha(own_rim, box, 2.0 * softness) * np.float32(apart)
-        return blend_frame(filled, _shifted_planes(source, face, pose, box), own_alpha, x0, y0)
+        return blend_frame(
+            filled, _shifted_planes(source, face, pose, box, INNER_CORNERS), own_alpha, x0, y0
+        )
 
 
 def _without_rims(face: FaceObservation, points: FloatArray, targets: FloatArray) -> FloatArray:
@@ -233,18 +265,22 @@ def _without_rims(face: FaceObservation, points: FloatArray, targets: FloatArray
     return sources
 
 
-def _head_shift(face: FaceObservation, pose: HeadPose) -> FloatArray:
-    """How far a head that took another pose carried the teeth, ``(2,)`` pixels."""
-    corners = face.landmarks[list(INNER_CORNERS)]
-    return np.asarray(head_displacement(corners, face.pose, pose).mean(0), np.float32)
+def _head_shift(face: FaceObservation, pose: HeadPose, corners: tuple[int, int]) -> FloatArray:
+    """How far a head that took another pose carried the middle of two landmarks, ``(2,)`` px."""
+    moved = head_displacement(face.landmarks[list(corners)], face.pose, pose)
+    return np.asarray(moved.mean(0), np.float32)
 
 
 def _shifted_planes(
-    source: Frame, face: FaceObservation, pose: HeadPose, box: tuple[int, int, int, int]
+    source: Frame,
+    face: FaceObservation,
+    pose: HeadPose,
+    box: tuple[int, int, int, int],
+    corners: tuple[int, int],
 ) -> tuple[ByteArray, ByteArray, ByteArray]:
     """Carry the source's pixels of a box along with the head; returns ``y, u, v`` planes."""
     x0, y0, x1, y1 = box
-    field = np.broadcast_to(-_head_shift(face, pose), (3, 3, 2)).astype(np.float32)
+    field = np.broadcast_to(-_head_shift(face, pose, corners), (3, 3, 2)).astype(np.float32)
     step = float(max(x1 - x0, y1 - y0))
     planes = []
     for plane, half in ((source.y, 1), (source.u, 2), (source.v, 2)):
@@ -280,7 +316,11 @@ def lip_rim(targets: FloatArray, steps: int = 4) -> FloatArray:
         ``(20 * steps, 2)`` float32.
     """
     order = (INNER_CORNERS[0], *UPPER_INNER_LIP, INNER_CORNERS[1], *reversed(LOWER_INNER_LIP))
-    p = targets[list(order)]
+    return smooth_rim(targets[list(order)], steps)
+
+
+def smooth_rim(p: FloatArray, steps: int = 4) -> FloatArray:
+    """Draw a closed Catmull-Rom curve through ``(n, 2)`` points, ``(n * steps, 2)`` float32."""
     before, after, beyond = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
     t = (np.arange(steps, dtype=np.float32) / steps)[None, :, None]
     a, b, c, d = (q[:, None, :] for q in (before, p, after, beyond))

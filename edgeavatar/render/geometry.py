@@ -35,6 +35,8 @@ SPEECH = (*LIPS, *CHIN)
 
 UPPER_LIDS = ((246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398))
 LOWER_LIDS = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
+EYE_CORNERS = ((33, 133), (263, 362))
+"""Outer and inner corner of each eye."""
 LID_FOLDS = ((247, 30, 29, 27, 28, 56, 190), (467, 260, 259, 257, 258, 286, 414))
 """The row of landmarks above each upper lid, which follows it part of the way."""
 BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)

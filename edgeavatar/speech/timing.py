@@ -63,8 +63,10 @@ class Lateness:
 STYLETTS2 = Lateness(plain_s=0.062, marked_s=0.045)
 """Kokoro and its descendant hibari: medians of five voices 58 to 66 ms and 42 to 56 ms."""
 
-VITS = Lateness(plain_s=0.040, marked_s=0.013)
-"""Piper (joe), with the blank after a phoneme counted to that phoneme."""
+VITS = Lateness(plain_s=0.030, marked_s=0.013)
+"""Piper (joe), with the blank after a phoneme counted to that phoneme: medians 41 ms and 13 ms.
+Plain boundaries are of two kinds, fricatives near 26 ms and stops near 57 ms; the figure is nearer
+the first, because the closing of a stop is the plainer change and is found from further away."""
 
 
 @dataclass(slots=True)

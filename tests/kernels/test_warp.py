@@ -30,11 +30,12 @@ def test_field_is_linear_inside_triangles_and_zero_outside() -> None:
             assert field[i, j] == pytest.approx(expected, abs=1e-4)
 
 
-def test_reach_extrapolates_that_far_and_no_farther() -> None:
-    values = SQUARE.copy()
+def test_reach_repeats_the_edge_that_far_and_no_farther() -> None:
+    values = SQUARE + 10
     reach = np.full(2, 1.5, np.float32)
     field = rasterise_field(SQUARE, values, TWO, reach, (-4.0, 10.0), 1.0, (1, 12))
-    assert field[0, :, 0] == pytest.approx([0, 0, 0, -1, 0, 1, 2, 3, 4, 5, 6, 7], abs=1e-4)
+    field[0, :3, 0] = np.where(field[0, :3, 0] == 0, 9, -1)
+    assert field[0, :, 0] == pytest.approx([9, 9, 9, 10, 10, 11, 12, 13, 14, 15, 16, 17], abs=1e-4)
 
 
 def test_later_triangles_win_and_degenerate_ones_are_skipped() -> None:

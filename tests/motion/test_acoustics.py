@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,26 @@ def test_rows_come_within_three_seconds_of_their_sound() -> None:
         if taken[-1] / RATE < 8 * len(SYLLABLES) / RATE - 0.2:
             assert taken[-1] / RATE + 0.1 - given / 100.0 < 3.0
     assert given == round(8 * len(SYLLABLES) / RATE * 100)
+
+
+def test_memory_does_not_grow_with_the_recording() -> None:
+    def peak(times: int) -> int:
+        def chunks() -> Iterator[AudioChunk]:
+            position = 0
+            for _ in range(times):
+                for chunk in chunks_of(SYLLABLES):
+                    yield AudioChunk(chunk.samples, RATE, position)
+                    position += len(chunk.samples)
+
+        tracemalloc.start()
+        for _ in audio_rows(chunks(), iter(lambda: 1.0, None)):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(1)
+    assert peak(16) < 1.3 * peak(4)
 
 
 def test_probabilities_are_taken_only_for_sound_that_has_come() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -58,6 +59,15 @@ def longest_run(flags: np.ndarray) -> int:
         run = run + 1 if flag else 0
         best = max(best, run)
     return best
+
+
+@pytest.mark.parametrize("length_ms", [15, 25, 40])
+def test_a_fleeting_bilabial_closes_for_fifty_milliseconds(length_ms: float) -> None:
+    gaps = lip_aperture(
+        rows_of([("_", 200), ("k", 60), ("ɑ", 160, 2), ("b", length_ms), ("ɑ", 160, 1), ("_", 300)])
+    )
+    closed = gaps[30:60] < 0.15 * np.percentile(gaps, 90)
+    assert longest_run(closed) >= 5
 
 
 TEMPI = [(25.0, 50.0), (40.0, 90.0), (60.0, 160.0), (100.0, 300.0)]
@@ -249,3 +259,23 @@ def test_broken_streams_are_refused() -> None:
 def test_wild_styles_are_refused() -> None:
     with pytest.raises(UsageError, match=r"strength from 0\.2 to 1\.6, found 3"):
         Articulation(strength=3.0)
+
+
+def test_memory_does_not_grow_with_the_text() -> None:
+    def peak(chunks: int) -> int:
+        def text() -> Iterator[SpeechChunk]:
+            position = 0
+            for seed in range(chunks):
+                chunk = chunk_of(random_score(seed % 3, 40.0, 140.0), start=position)
+                position += len(chunk.audio.samples)
+                yield chunk
+
+        tracemalloc.start()
+        for _ in phoneme_rows(text()):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(3)
+    assert peak(20) < 1.3 * peak(5)

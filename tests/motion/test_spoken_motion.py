@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -29,8 +29,15 @@ My father bought a big brown boat. Did you put the paper cup back on top of the 
 """
 
 
-@pytest.fixture(scope="module", params=["hibari", "en_US-joe"])
-def speech(request: pytest.FixtureRequest, model_store: object) -> list[SpeechChunk]:
+VOICES = {"hibari": "voice-hibari", "en_US-joe": "voice-joe"}
+
+
+@pytest.fixture(scope="module", params=sorted(VOICES))
+def speech(
+    request: pytest.FixtureRequest, model_store: Callable[[str], object]
+) -> list[SpeechChunk]:
+    model_store(VOICES[request.param])
+    model_store("vad-silero")
     voice = open_voice(request.param)
     chunks = list(voice.synthesize(TEXT))
     voice.close()
