@@ -101,5 +101,5 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 def _state(row: dict[str, Any]) -> str:
     if row["unavailable"]:
-        return "no phonemes"
+        return "cannot speak"
     return "ready" if row["installed"] else "not installed"

@@ -163,7 +163,7 @@ class Listener:
         used = self._heard_rows // _TICK_ROWS - self._first_tick
         if used > 0:
             del self._ticks[:used]
-            self._first_tick += 0
+            self._first_tick += used
         next_tick = self._first_tick + len(self._ticks)
         drop = (next_tick - _BACK_TICKS) * _TICK_ROWS - self._first_row
         if drop > 0:

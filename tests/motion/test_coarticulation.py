@@ -66,8 +66,7 @@ def test_a_fleeting_bilabial_closes_for_fifty_milliseconds(length_ms: float) -> 
     gaps = lip_aperture(
         rows_of([("_", 200), ("k", 60), ("ɑ", 160, 2), ("b", length_ms), ("ɑ", 160, 1), ("_", 300)])
     )
-    closed = gaps[30:60] < 0.15 * np.percentile(gaps, 90)
-    assert longest_run(closed) >= 5
+    assert longest_run(gaps[30:60] < 0.002) >= 5
 
 
 TEMPI = [(25.0, 50.0), (40.0, 90.0), (60.0, 160.0), (100.0, 300.0)]
@@ -234,6 +233,16 @@ def test_a_short_vowel_between_bilabials_is_seen() -> None:
     assert gaps[26:33].max() > 0.02
 
 
+def test_a_short_bilabial_moves_out_of_the_way_of_a_short_vowel() -> None:
+    even = Articulation(lead_s=0.0)
+    vowel_first = [("_", 200), ("t", 60), ("ɑ", 50, 1), ("m", 40), ("ð", 60), ("i", 90), ("_", 300)]
+    gaps = lip_aperture(rows_of(vowel_first, even))
+    assert gaps[28:30].mean() > 0.025
+    vowel_last = [("_", 200), ("t", 60), ("ð", 60), ("m", 40), ("ɑ", 50, 1), ("t", 60), ("_", 300)]
+    gaps = lip_aperture(rows_of(vowel_last, even))
+    assert gaps[38:40].mean() > 0.027
+
+
 def test_nothing_gives_nothing_and_silence_gives_rest() -> None:
     assert list(phoneme_rows([])) == []
     assert not rows_of([("_", 1000)]).any()
@@ -278,4 +287,4 @@ def test_memory_does_not_grow_with_the_text() -> None:
         return found
 
     peak(3)
-    assert peak(20) < 1.3 * peak(5)
+    assert peak(40) < 1.2 * peak(5)
