@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numba
 
+ROOM_BYTES = 32 << 20
+"""Free space that a folder must have: the code of all kernels takes 7 MB on x86-64."""
+
 
 def compiled_code_folder(package: Path, environment: Mapping[str, str]) -> Path | None:
     """Return where numba is to keep machine code, or None where its own choice works.
@@ -50,7 +53,7 @@ def _can_write(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return True
+            return shutil.disk_usage(folder).free >= ROOM_BYTES
     except OSError:
         return False
 

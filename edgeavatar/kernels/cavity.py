@@ -76,7 +76,7 @@ def light_vertices(
     _light_vertices(normals, albedo, gloss, light, view, np.float32(ambient), gain, out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _light_vertices(
     normals: Floats,
     albedo: Floats,
@@ -146,7 +146,7 @@ def open_vertices(
     _open_vertices(places, rim, first, last, np.array(lip, dtype=np.float32), out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _open_vertices(
     places: Floats, rim: Floats, first: np.float32, last: np.float32, lip: Floats, out: Floats
 ) -> None:
@@ -236,7 +236,7 @@ def shade_cavity(
     )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill(
     line: npt.NDArray[np.generic], first: int, end: int, colour: npt.NDArray[np.generic]
 ) -> None:
@@ -244,7 +244,7 @@ def _fill(
         line[x, 0], line[x, 1], line[x, 2] = colour[0], colour[1], colour[2]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _shade_cavity(
     visible: npt.NDArray[np.int32],
     spans: npt.NDArray[np.int32],
@@ -363,14 +363,14 @@ def develop(
     _develop(linear, spans, backdrop, np.float32(blur), _CURVE, out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _encode(value: np.float32, curve: Floats) -> np.uint8:
     step = value * np.float32((_CURVE_STEPS - 1) / _CURVE_TOP)
     step = min(max(step, np.float32(0)), np.float32(_CURVE_STEPS - 1))
     return np.uint8(curve[int(step + np.float32(0.5))] + np.float32(0.5))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _develop(
     linear: Floats,
     spans: npt.NDArray[np.int32],
@@ -431,7 +431,7 @@ def lip_spans(
     return spans
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _lip_spans(
     outline: npt.NDArray[np.float64], width: int, margin: float, spans: npt.NDArray[np.int32]
 ) -> None:
@@ -479,7 +479,7 @@ def rim_heights(outline: npt.NDArray[np.float64], first: float, last: float, ste
     return heights
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _rim_heights(
     outline: npt.NDArray[np.float64], first: float, last: float, heights: Floats
 ) -> None:
@@ -523,7 +523,7 @@ def grid_normals(grid: Floats) -> Floats:
     return normals
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _grid_normals(grid: Floats, normals: Floats) -> None:
     rows, columns = grid.shape[0], grid.shape[1]
     for i in range(rows):

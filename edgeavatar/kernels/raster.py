@@ -107,7 +107,7 @@ def rasterise(
     return visible
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _rasterise(
     vertices: npt.NDArray[np.float32],
     triangles: npt.NDArray[np.int32],

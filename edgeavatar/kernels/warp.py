@@ -70,7 +70,7 @@ def rasterise_field(
     return field
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _rasterise_field(points, values, triangles, reach, ox, oy, step, field):  # type: ignore[no-untyped-def]
     rows, columns = field.shape[0], field.shape[1]
     for t in range(triangles.shape[0]):
@@ -160,47 +160,58 @@ def warp_plane(
     )
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _source_map(field, ox, oy, step, x0, y0, scale, shift, map_x, map_y):  # type: ignore[no-untyped-def]
     height, width = map_x.shape
     rows, columns = field.shape[0], field.shape[1]
     zero, one = np.float32(0), np.float32(1)
-    tear = np.float32(TEAR) * step
     still = np.float32(STILL_PX)
-    per_px = scale / step
+    tear = np.float32(TEAR) * step
     shrink = one / scale
-    for r in numba.prange(height):
+    # Which nodes a column of pixels lies between is the same in every row.
+    node = np.empty(width, np.int32)
+    share = np.empty(width, np.float32)
+    for c in range(width):
+        gx = (np.float32(x0 + c) * scale + shift - ox) / step
+        gx = min(max(gx, zero), np.float32(columns) - np.float32(1.001))
+        node[c] = int(gx)
+        share[c] = gx - np.float32(node[c])
+    start = np.empty((columns, 2), np.float32)
+    slope = np.zeros((columns, 2), np.float32)
+    torn = np.zeros(columns, np.bool_)
+    for r in range(height):
         y = np.float32(y0 + r)
         gy = min(max((y * scale + shift - oy) / step, zero), np.float32(rows) - np.float32(1.001))
         i = int(gy)
         fy = gy - np.float32(i)
-        # The field along this row of pixels: one blend of two rows of nodes serves all of them.
-        line_x = np.empty(columns, np.float32)
-        line_y = np.empty(columns, np.float32)
+        any_torn = False
         for j in range(columns):
             jump_x = field[i + 1, j, 0] - field[i, j, 0]
             jump_y = field[i + 1, j, 1] - field[i, j, 1]
-            share = fy
+            part = fy
             if max(abs(jump_x), abs(jump_y)) > tear:
-                share = np.float32(round(fy))
-            line_x[j] = field[i, j, 0] + share * jump_x
-            line_y[j] = field[i, j, 1] + share * jump_y
-        start = (np.float32(x0) * scale + shift - ox) / step
+                part = np.float32(round(fy))
+            start[j, 0] = field[i, j, 0] + part * jump_x
+            start[j, 1] = field[i, j, 1] + part * jump_y
+        for j in range(columns - 1):
+            slope[j, 0] = start[j + 1, 0] - start[j, 0]
+            slope[j, 1] = start[j + 1, 1] - start[j, 1]
+            torn[j] = max(abs(slope[j, 0]), abs(slope[j, 1])) > tear
+            any_torn |= torn[j]
         for c in range(width):
-            gx = start + np.float32(c) * per_px
-            gx = min(max(gx, zero), np.float32(columns) - np.float32(1.001))
-            j = int(gx)
-            fx = gx - np.float32(j)
-            jump_x = line_x[j + 1] - line_x[j]
-            jump_y = line_y[j + 1] - line_y[j]
-            if max(abs(jump_x), abs(jump_y)) > tear:
-                fx = np.float32(round(fx))
-            dx = line_x[j] + fx * jump_x
-            dy = line_y[j] + fx * jump_y
-            if abs(dx) < still and abs(dy) < still:
-                dx, dy = zero, zero
-            map_x[r, c] = np.float32(x0 + c) + dx * shrink
-            map_y[r, c] = y + dy * shrink
+            j = node[c]
+            dx = start[j, 0] + share[c] * slope[j, 0]
+            dy = start[j, 1] + share[c] * slope[j, 1]
+            moving = np.float32(abs(dx) >= still or abs(dy) >= still)
+            map_x[r, c] = np.float32(x0 + c) + moving * dx * shrink
+            map_y[r, c] = y + moving * dy * shrink
+        if any_torn:
+            for c in range(width):
+                j = node[c]
+                if torn[j]:
+                    part = np.float32(round(share[c]))
+                    map_x[r, c] = np.float32(x0 + c) + (start[j, 0] + part * slope[j, 0]) * shrink
+                    map_y[r, c] = y + (start[j, 1] + part * slope[j, 1]) * shrink
 
 
 def polygon_alpha(
@@ -238,7 +249,7 @@ def polygon_alpha(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _polygon_alpha(polygon, softness, grow, out):  # type: ignore[no-untyped-def]
     n = polygon.shape[0]
     height, width = out.shape

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from edgeavatar.kernels import compiled_code_folder
+from edgeavatar.kernels import ROOM_BYTES, compiled_code_folder
 
 
 @pytest.fixture
@@ -36,6 +37,21 @@ def test_a_private_folder_where_nothing_can_be_written(no_folder: Path) -> None:
     assert folder is not None
     assert folder.is_dir()
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = tmp_path / "full"
+    usage = shutil.disk_usage
+
+    def told(path: Path) -> object:
+        return usage(path)._replace(free=ROOM_BYTES - 1) if full in path.parents else usage(path)
+
+    monkeypatch.setattr(shutil, "disk_usage", told)
+    environment = {"HOME": str(full), "EDGEAVATAR_CACHE": str(full)}
+    assert compiled_code_folder(tmp_path, environment) is None
+    folder = compiled_code_folder(full / "package", environment)
+    assert folder is not None
+    assert full not in folder.parents
 
 
 def test_kernels_are_kept_there(tmp_path: Path) -> None:
