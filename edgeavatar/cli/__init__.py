@@ -6,6 +6,8 @@ wrong becomes one line on stderr and an exit code here, and only here.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edgeavatar import __version__
-from edgeavatar.errors import EdgeAvatarError
+from edgeavatar.errors import EdgeAvatarError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,11 +162,18 @@ def run(args: Sequence[str] | None) -> int:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
+    except _SignalExit as end:
+        with contextlib.suppress(OSError):  # after SIGHUP, the terminal may be gone
+            _fail(f"ended by {end.signal.name}", end.exit_code)
+        return end.exit_code
     except BrokenPipeError:
         # The interpreter flushes stdout once more on its way out; it must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = f" at {error.filename}" if error.filename else ""
+            return _fail(f"the disk is full{place}; make room and run again", OutputError.exit_code)
         said = " ".join(str(error).split())
         return _fail(
             f"unexpected {type(error).__name__}{': ' if said else ''}{said} "
@@ -189,5 +198,12 @@ def _on_one_line(message: str) -> str:
     )
 
 
+class _SignalExit(SystemExit):
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        self.exit_code = 128 + number
+        super().__init__(self.exit_code)
+
+
 def _exit_by_signal(number: int, frame: FrameType | None) -> Any:  # noqa: ARG001
-    sys.exit(128 + number)
+    raise _SignalExit(number)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0
 """Pause between two plain lines of one stage."""
+EARLIEST_ETA = 0.05
+"""Share done from which on the time left is guessed: the first frame waits for kernels."""
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def _lines() -> Callable[[str, float | None, int], None]:
             text += f": {frames} frame{'s' if frames > 1 else ''}"
         if share:
             text += f", {share:.0%}"
-            if stage == last_stage and share < 1:
+            if stage == last_stage and EARLIEST_ETA <= share < 1:
                 text += f", about {(now - start) / share * (1 - share):.0f} s left"
         click.echo(text, err=True)
         last_stage, last_time = stage, now

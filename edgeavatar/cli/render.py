@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgeavatar.cli.options import model_options, read_text, text_options
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -18,10 +19,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--source", "-s", type=_PATH, required=True, help="Photo or video with a face.")
-@click.option("--text", "-t", help="What to say.")
-@click.option(
-    "--text-file", type=click.Path(path_type=Path, allow_dash=True), help="What to say; - is stdin."
-)
+@text_options
 @click.option("--audio", "-a", type=_PATH, help="Recorded speech to follow instead of text.")
 @click.option(
     "--output", "-o", type=_PATH, required=True, help="Video to write: .mp4, .mov, .mkv or .webm."
@@ -54,21 +52,7 @@ _PATH = click.Path(path_type=Path)
     help="Of a photo's head movement.",
 )
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "onnxruntime", "openvino"]),
-    default="auto",
-    show_default=True,
-    help="What runs the models.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu", "npu", "cuda", "tensorrt"]),
-    default="auto",
-    show_default=True,
-    help="Where the models run.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads for the models.")
+@model_options
 @click.option("--crf", type=int, help="Quality of the encoder, less is better.")
 @click.option("--preset", help="Effort of the encoder, as veryfast or slow.")
 @click.option("--encoder", help="FFmpeg's name of the encoder, as libx264.")
@@ -104,14 +88,11 @@ def render(
       edgeavatar render -s clip.mp4 --audio speech.wav -o dubbed.mp4
     """
     from edgeavatar.cli.progress import progress_bar
-    from edgeavatar.errors import UsageError
     from edgeavatar.pipeline import RenderJob
     from edgeavatar.pipeline.render import render as run
 
-    if text is not None and text_file is not None:
-        raise UsageError("--text and --text-file both say what to say; leave one out")
     job = RenderJob(
-        text=text if text_file is None else _read_text(text_file),
+        text=read_text(text, text_file),
         volume_lufs=volume,
         fps=None if fps is None else _parse_fps(fps),
         label=None if no_label else label,
@@ -127,23 +108,6 @@ def render(
     elif not quiet:
         for line in _summary(report):
             click.echo(line)
-
-
-def _read_text(path: Path) -> str:
-    """Text of a file or of stdin, as UTF-8."""
-    from edgeavatar.errors import MediaError
-
-    try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise MediaError(f"expected a text file at {path}, found none to read: {reason}") from None
-    except UnicodeDecodeError as error:
-        raise MediaError(
-            f"expected {path} to be text in UTF-8, found other bytes at {error.start}; "
-            "save it as UTF-8"
-        ) from None
 
 
 def _parse_fps(value: str) -> Fraction:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeavatar.errors import SpeechError, UsageError
+from edgeavatar.cli.options import model_options, read_text, text_options
+from edgeavatar.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,10 +20,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--text", "-t", help="What to say.")
-@click.option(
-    "--text-file", type=click.Path(path_type=Path, allow_dash=True), help="What to say; - is stdin."
-)
+@text_options
 @click.option("--output", "-o", type=_PATH, required=True, help="Sound to write: .wav.")
 @click.option("--voice", help="Who says the text; see `edgeavatar voices`.")
 @click.option("--rate", type=float, default=1.0, show_default=True, help="Speaking rate, 0.5 to 2.")
@@ -35,21 +32,7 @@ _PATH = click.Path(path_type=Path)
     help="Loudness of the sound (ITU-R BS.1770); off leaves it as the voice gives it.",
 )
 @click.option("--timings", type=_PATH, help="JSON to write: when each phoneme and word sounds.")
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "onnxruntime", "openvino"]),
-    default="auto",
-    show_default=True,
-    help="What runs the models.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu", "npu", "cuda", "tensorrt"]),
-    default="auto",
-    show_default=True,
-    help="Where the models run.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the models. Default: all.")
+@model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def speak(
@@ -83,7 +66,9 @@ def speak(
     from edgeavatar.speech import open_voice
 
     target_lufs = _loudness(volume)
-    words = _words(text, text_file)
+    words = read_text(text, text_file)
+    if words is None:
+        raise UsageError("expected one of --text and --text-file, found neither")
     if output.suffix.lower() != ".wav":
         raise UsageError(f"expected an output that ends in .wav, found {output.name}; rename it")
     if timings is not None and timings.absolute() == output.absolute():
@@ -163,24 +148,3 @@ def _loudness(volume: str) -> float | None:
     if not -60.0 <= lufs <= -5.0:
         raise UsageError(f"expected a --volume from -60 to -5 LUFS or off, found {volume!r}")
     return lufs
-
-
-def _words(text: str | None, text_file: Path | None) -> str:
-    if (text is None) == (text_file is None):
-        raise UsageError("expected one of --text and --text-file; give exactly one")
-    if text is not None:
-        return text
-    assert text_file is not None
-    name = "standard input" if str(text_file) == "-" else str(text_file)
-    try:
-        data = sys.stdin.buffer.read() if str(text_file) == "-" else text_file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"expected a text file, found {name} cannot be read: {error.strerror}; check the path"
-        ) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpeechError(
-            f"expected UTF-8 text, found other bytes in {name} at {error.start}; convert it"
-        ) from error

@@ -130,7 +130,10 @@ def make_job(
 
 def _same_place(one: Path, other: Path) -> bool:
     # Not Path.resolve, which fails on a link to itself.
-    return os.path.realpath(one) == os.path.realpath(other)
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except OSError:  # relative names in a folder that was removed: reading or writing says more
+        return False
 
 
 @dataclass(frozen=True, slots=True)

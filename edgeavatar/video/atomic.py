@@ -33,7 +33,10 @@ class AtomicFile:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = Path(os.path.realpath(target))
+        try:
+            self.target = Path(os.path.realpath(target))
+        except OSError as error:  # a relative name in a folder that was removed
+            raise OutputError(f"cannot write {target}: {_reason(error)}; name a folder") from error
         folder = self.target.parent
         self.path = folder / f".{secrets.token_hex(8)}.part{self.target.suffix}"
         try:

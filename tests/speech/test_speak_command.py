@@ -94,11 +94,11 @@ def test_words_come_from_a_file_or_from_stdin(
         (["-t", "hi", "--rate", "3"], 2, "rate"),
         (["-t", "hi", "--volume", "loud"], 2, "--volume"),
         (["-t", "hi", "--volume", "3"], 2, "--volume"),
-        (["-t", "hi", "--text-file", "x"], 2, "exactly one"),
-        ([], 2, "exactly one"),
-        (["--text-file", "missing.txt"], 2, "missing.txt"),
-        (["--text-file", "latin1.txt"], 10, "UTF-8"),
-        (["--text-file", "folder"], 2, "folder"),
+        (["-t", "hi", "--text-file", "x"], 2, "leave one out"),
+        ([], 2, "found neither"),
+        (["--text-file", "missing.txt"], 7, "missing.txt"),
+        (["--text-file", "latin1.txt"], 7, "UTF-8"),
+        (["--text-file", "folder"], 7, "folder"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
