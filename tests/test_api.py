@@ -59,7 +59,8 @@ def test_render_is_the_function_whatever_was_imported_before(before: str) -> Non
     assert result.returncode == 0, result.stderr
 
 
-def test_render_takes_a_job_and_a_listener() -> None:
-    assert list(inspect.signature(edgeavatar.render).parameters) == ["job", "progress"]
+def test_render_takes_a_job_or_its_fields_and_a_listener() -> None:
+    parameters = list(inspect.signature(edgeavatar.render).parameters)
+    assert parameters == ["job", "progress", "options"]
     fields = {field.name for field in dataclasses.fields(edgeavatar.RenderJob)}
     assert {"source", "output", "text", "audio", "voice"} <= fields

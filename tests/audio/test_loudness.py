@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from edgeavatar.audio import level_speech, limit_peaks, measure_lufs, resample
-from edgeavatar.audio.loudness import DEFAULT_LUFS, LoudnessMeter, gain_to
+from edgeavatar.audio.loudness import (
+    DEFAULT_LUFS,
+    LoudnessMeter,
+    amplify,
+    gain_to,
+    measure_stream_lufs,
+)
 from edgeavatar.types import AudioChunk, PhonemeTiming, SpeechChunk
 
 
@@ -91,6 +97,30 @@ def test_the_limiter_holds_true_peaks_and_leaves_the_rest() -> None:
     assert np.abs(limited).max() > 0.8 * ceiling
     far = np.r_[0:19000, 21500:48000]
     assert np.array_equal(limited[far], sound[far])
+
+
+@pytest.mark.parametrize("size", [100, 333, 4096, 48000])
+def test_a_stream_is_amplified_as_a_whole(size: int) -> None:
+    rng = np.random.default_rng(0)
+    sound = (0.02 * rng.standard_normal(30000)).astype(np.float32)
+    sound[[5, 9990, 10000, 10010, 29990]] = 0.5
+    chunks = [AudioChunk(sound[i : i + size], 24000, 7 + i) for i in range(0, 30000, size)]
+    amplified = list(amplify(iter(chunks), 4.0))
+    position = 7
+    for chunk in amplified:
+        assert chunk.start_sample == position
+        position += len(chunk.samples)
+    joined = np.concatenate([chunk.samples for chunk in amplified])
+    np.testing.assert_allclose(joined, limit_peaks(sound * np.float32(4.0), 24000), atol=1e-6)
+    assert 0.8 < joined.max() < 0.9
+    assert list(amplify([], 2.0)) == []
+
+
+def test_a_stream_is_measured_as_a_whole() -> None:
+    sound = tone(0.2, 2)
+    chunks = [AudioChunk(sound[i : i + 777], 48000, i) for i in range(0, len(sound), 777)]
+    assert abs(measure_stream_lufs(chunks) - measure_lufs(sound, 48000)) < 0.01
+    assert measure_stream_lufs([]) == -70.0
 
 
 def test_a_peak_between_samples_is_seen() -> None:

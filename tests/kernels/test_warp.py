@@ -123,7 +123,7 @@ def test_nothing_between_two_sides_of_a_tear_is_read() -> None:
     step = 2.0
     # The lower part is pulled up by 24 px over the white: rows from 18 on show rows from 42 on.
     field[9:, :, 1] = 24.0
-    assert 24.0 > TEAR * step
+    assert TEAR * step < 24.0
     out = np.zeros_like(source)
     warp_plane(source, field, (0, 0), step, (0, 0, 40, 34), subsampled=False, out=out)
     assert set(np.unique(out[:34])) <= {30, 60}
