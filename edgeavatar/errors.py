@@ -36,7 +36,7 @@ class UsageError(EdgeAvatarError):
     exit_code = 2
 
 
-class ModelNotFound(EdgeAvatarError):
+class ModelNotFound(EdgeAvatarError):  # noqa: N818 - the design names it so
     """A model is not in the store; the message names the command that installs it."""
 
     exit_code = 3

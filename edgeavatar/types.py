@@ -186,7 +186,7 @@ class FaceObservation:
     """What the face model saw in one frame."""
 
     landmarks: FloatArray
-    """``(478, 3)`` float32: x and y in pixels of the frame, z in the same scale (less is nearer)."""
+    """``(478, 3)`` float32: x, y in pixels of the frame, z in the same scale (less is nearer)."""
     score: float
     """Presence, 0 to 1."""
     pose: HeadPose

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import av
     from av.sidedata.sidedata import SideDataContainer
 
-WINDOW_BYTES: Final = 96 << 20
+WINDOW_BYTES: Final = 64 << 20
 """Default bound on the frames that :meth:`VideoReader.frames_reversed` keeps at once."""
 
 
