@@ -135,7 +135,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _exit_by_signal)
-    sys.exit(run(args))
+    exit_code = run(args)
+    # All is told and cleaned up: another Ctrl-C would only disturb the interpreter's own end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(exit_code)
 
 
 def run(args: Sequence[str] | None) -> int:
