@@ -19,8 +19,8 @@ import numpy as np
 
 from edgeavatar.kernels.cavity import develop, lip_spans, shade_cavity
 from edgeavatar.kernels.raster import rasterise
-from edgeavatar.render.dentition import jaw_transform
-from edgeavatar.render.interior import InteriorLight, InteriorModel
+from edgeavatar.rendering.dentition import jaw_transform
+from edgeavatar.rendering.interior import InteriorLight, InteriorModel
 from edgeavatar.types import HeadPose
 
 SIZES = ((48, 32), (96, 60), (160, 100), (256, 160), (400, 250))

@@ -15,13 +15,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeavatar.errors import EdgeAvatarError
-    from edgeavatar.pipeline import RenderJob, RenderReport
-    from edgeavatar.pipeline import render as render  # type: ignore[no-redef]
+    from edgeavatar.pipeline import RenderJob, RenderReport, render
     from edgeavatar.portrait import make_portrait, write_portrait
     from edgeavatar.speech import list_voices, open_voice
 
@@ -66,15 +64,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(__all__))
-
-
-class _Package(ModuleType):
-    """Keeps ``edgeavatar.render`` the function when the subpackage of that name is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "render" and isinstance(value, ModuleType):
-            return
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

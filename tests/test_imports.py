@@ -18,7 +18,7 @@ PACKAGE = ROOT / "edgeavatar"
 
 GROUND = frozenset({"types", "errors"})
 FOUNDATION = frozenset({"backends", "kernels", "pose", "zoo"})
-STAGES = frozenset({"video", "audio", "speech", "motion", "face", "render", "trust", "portrait"})
+STAGES = frozenset({"video", "audio", "speech", "motion", "face", "rendering", "trust", "portrait"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),

@@ -89,7 +89,7 @@ def render(
     """
     from edgeavatar.cli.progress import progress_bar
     from edgeavatar.pipeline import RenderJob
-    from edgeavatar.pipeline.render import render as run
+    from edgeavatar.pipeline import render as run
 
     job = RenderJob(
         text=read_text(text, text_file),

@@ -12,17 +12,17 @@ import numpy as np
 
 from edgeavatar.errors import NoFaceError, OutputError
 from edgeavatar.kernels.colour import frame_to_bgr
-from edgeavatar.render.geometry import fit_person
-from edgeavatar.render.interior import InteriorLight, face_colours, light_from_skin
-from edgeavatar.render.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.rendering.geometry import fit_person
+from edgeavatar.rendering.interior import InteriorLight, face_colours, light_from_skin
+from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
 from edgeavatar.types import FaceObservation, HeadPose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from edgeavatar.face import FaceTracker
-    from edgeavatar.render.basis import FaceBasis
-    from edgeavatar.render.geometry import Person
+    from edgeavatar.rendering.basis import FaceBasis
+    from edgeavatar.rendering.geometry import Person
     from edgeavatar.types import FloatArray, Frame
 
 Colour: TypeAlias = tuple[float, float, float]

@@ -25,10 +25,10 @@ from edgeavatar.motion.coarticulation import phoneme_rows
 from edgeavatar.pipeline.faces import FaceTrack
 from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
 from edgeavatar.pipeline.words import RecordedSpeech, SpokenText, Words
-from edgeavatar.render.basis import load_basis
-from edgeavatar.render.dentition import fit_anatomy
-from edgeavatar.render.geometric import GeometricRenderer
-from edgeavatar.render.interior import InteriorModel
+from edgeavatar.rendering.basis import load_basis
+from edgeavatar.rendering.dentition import fit_anatomy
+from edgeavatar.rendering.geometric import GeometricRenderer
+from edgeavatar.rendering.interior import InteriorModel
 from edgeavatar.speech import open_voice
 from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
     from edgeavatar.pipeline.job import RenderJob
-    from edgeavatar.render.geometric import MouthRenderer
-    from edgeavatar.render.geometry import Person
-    from edgeavatar.render.interior import InteriorLight
+    from edgeavatar.rendering.geometric import MouthRenderer
+    from edgeavatar.rendering.geometry import Person
+    from edgeavatar.rendering.interior import InteriorLight
 
 
 @contextmanager

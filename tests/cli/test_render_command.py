@@ -217,7 +217,7 @@ def test_a_full_disk_met_anywhere_is_one_line(
     import errno
 
     # The module, which the function of the same name hides.
-    module = importlib.import_module("edgeavatar.pipeline.render")
+    module = importlib.import_module("edgeavatar.pipeline.run")
 
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/kernel")

@@ -42,7 +42,7 @@ def sound_of(path: Path) -> np.ndarray:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, FaceObservation]]:
     """Give the frames, by index, and the faces that the renderer is given from now on."""
-    from edgeavatar.render.geometric import GeometricRenderer
+    from edgeavatar.rendering.geometric import GeometricRenderer
 
     record: list[tuple[int, FaceObservation]] = []
     inner = GeometricRenderer.render

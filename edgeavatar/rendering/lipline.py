@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeavatar.render.geometry import (
+from edgeavatar.rendering.geometry import (
     LOWER_INNER_LIP,
     UPPER_INNER_LIP,
     down_axis,
@@ -44,7 +44,7 @@ def lip_line_offsets(frame: Frame, face: FaceObservation) -> FloatArray | None:
     -------
     FloatArray or None
         ``(9,)`` float32 in face heights, positive towards the chin, one for each pair of
-        :data:`~edgeavatar.render.geometry.UPPER_INNER_LIP`; None when the lips are apart.
+        :data:`~edgeavatar.rendering.geometry.UPPER_INNER_LIP`; None when the lips are apart.
     """
     height = face_height_px(face)
     if closedness(face) < 0.5 or height < 48:

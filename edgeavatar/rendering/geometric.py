@@ -16,7 +16,7 @@ import numpy as np
 from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
-from edgeavatar.render.geometry import (
+from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
     INNER_CORNERS,
     LOWER_INNER_LIP,
@@ -31,9 +31,9 @@ from edgeavatar.render.geometry import (
     mouth_displacement,
     sway_pose,
 )
-from edgeavatar.render.interior import InteriorLight, InteriorModel
-from edgeavatar.render.lipline import closedness
-from edgeavatar.render.mesh import (
+from edgeavatar.rendering.interior import InteriorLight, InteriorModel
+from edgeavatar.rendering.lipline import closedness
+from edgeavatar.rendering.mesh import (
     FACE_OVAL,
     HEAD_REACH,
     HEAD_RIGID,
@@ -94,7 +94,7 @@ class GeometricRenderer:
     Parameters
     ----------
     person
-        From :func:`~edgeavatar.render.geometry.fit_person`.
+        From :func:`~edgeavatar.rendering.geometry.fit_person`.
     face_triangles
         ``(898, 3)`` int32, the canonical face mesh.
     interior

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeavatar.render.dentition import MouthAnatomy, jaw_transform
-from edgeavatar.render.interior import (
+from edgeavatar.rendering.dentition import MouthAnatomy, jaw_transform
+from edgeavatar.rendering.interior import (
     InteriorLight,
     InteriorModel,
     face_colours,

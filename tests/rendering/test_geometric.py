@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
-from edgeavatar.render.geometric import GeometricRenderer, lip_rim
-from edgeavatar.render.geometry import (
+from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
+from edgeavatar.rendering.geometry import (
     LIPS,
     LOWER_INNER_LIP,
     UPPER_INNER_LIP,
     face_height_px,
     mouth_displacement,
 )
-from edgeavatar.render.interior import InteriorModel, light_from_skin
-from edgeavatar.render.lipline import closedness, lip_line_offsets, move_lip_line
+from edgeavatar.rendering.interior import InteriorModel, light_from_skin
+from edgeavatar.rendering.lipline import closedness, lip_line_offsets, move_lip_line
 from edgeavatar.types import MOTION_NAMES, ColourTags, FaceObservation, Frame, IdlePose
 
 if TYPE_CHECKING:
-    from edgeavatar.render.geometry import Person
+    from edgeavatar.rendering.geometry import Person
 
 
 LIGHT = light_from_skin((130.0, 150.0, 200.0))

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeavatar.render.shapes import Mesh, grid_triangles, ramp, smooth_normals
+from edgeavatar.rendering.shapes import Mesh, grid_triangles, ramp, smooth_normals
 
 if TYPE_CHECKING:
     import numpy.typing as npt

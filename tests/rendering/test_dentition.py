@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeavatar.render.dentition import (
+from edgeavatar.rendering.dentition import (
     JAW_HINGE_YZ,
     LOWER_CROWNS,
     REST_LIP_Y,
@@ -18,7 +18,7 @@ from edgeavatar.render.dentition import (
     fit_anatomy,
     jaw_transform,
 )
-from edgeavatar.render.tongue import Tongue, build_lining
+from edgeavatar.rendering.tongue import Tongue, build_lining
 
 TABLE = MouthAnatomy(arch_scale=1.0, irregularity=0.0)
 BOTH = pytest.mark.parametrize("upper", [True, False])

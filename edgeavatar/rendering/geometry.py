@@ -14,7 +14,7 @@ from edgeavatar.types import MOTION_NAMES, HeadPose
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgeavatar.render.basis import FaceBasis
+    from edgeavatar.rendering.basis import FaceBasis
     from edgeavatar.types import FaceObservation, FloatArray, IdlePose
 
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -96,7 +96,7 @@ def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Per
     observations
         At least one.
     basis
-        See :class:`~edgeavatar.render.basis.FaceBasis`.
+        See :class:`~edgeavatar.rendering.basis.FaceBasis`.
     """
     faces = np.stack([to_face_local(o.landmarks, o.pose) for o in observations])
     gaps = faces[:, UPPER_INNER_LIP, 1].mean(1) - faces[:, LOWER_INNER_LIP, 1].mean(1)

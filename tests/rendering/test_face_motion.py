@@ -9,8 +9,8 @@ import pytest
 
 from edgeavatar.errors import IntegrityError
 from edgeavatar.pose import to_face_local, to_picture
-from edgeavatar.render.basis import FaceBasis, load_basis
-from edgeavatar.render.geometry import (
+from edgeavatar.rendering.basis import FaceBasis, load_basis
+from edgeavatar.rendering.geometry import (
     LOWER_INNER_LIP,
     LOWER_LIDS,
     UPPER_INNER_LIP,

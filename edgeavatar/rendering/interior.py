@@ -32,15 +32,15 @@ from edgeavatar.kernels.cavity import (
     shade_cavity,
 )
 from edgeavatar.kernels.raster import SAMPLE_COUNT, rasterise
-from edgeavatar.render.dentition import (
+from edgeavatar.rendering.dentition import (
     REST_MOUTH_WIDTH,
     MouthAnatomy,
     build_gum,
     build_teeth,
     jaw_transform,
 )
-from edgeavatar.render.shapes import join_meshes
-from edgeavatar.render.tongue import Tongue, build_lining
+from edgeavatar.rendering.shapes import join_meshes
+from edgeavatar.rendering.tongue import Tongue, build_lining
 
 if TYPE_CHECKING:
     import numpy.typing as npt

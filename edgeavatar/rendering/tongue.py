@@ -1,6 +1,6 @@
 """The soft parts behind the teeth: the tongue, and the walls of the mouth.
 
-Own shapes in the space and units of :mod:`edgeavatar.render.dentition`; sizes are chosen so that
+Own shapes in the space and units of :mod:`edgeavatar.rendering.dentition`; sizes are chosen so that
 they fit its arches.
 """
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeavatar.kernels.cavity import grid_normals
-from edgeavatar.render.dentition import INCISAL_Z
-from edgeavatar.render.shapes import Mesh, grid_triangles, ramp, smooth_normals
+from edgeavatar.rendering.dentition import INCISAL_Z
+from edgeavatar.rendering.shapes import Mesh, grid_triangles, ramp, smooth_normals
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from edgeavatar.render.dentition import MouthAnatomy
+    from edgeavatar.rendering.dentition import MouthAnatomy
     from edgeavatar.types import FloatArray
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from edgeavatar.render.geometry import Person
+    from edgeavatar.rendering.geometry import Person
     from edgeavatar.types import FaceObservation, Frame
 
 PORTRAIT = Path(__file__).parents[2] / "examples" / "portrait.jpg"
@@ -36,7 +36,7 @@ def raw_face(portrait: Frame, model_store: Any) -> FaceObservation:
 
 @pytest.fixture(scope="session")
 def face(portrait: Frame, raw_face: FaceObservation) -> FaceObservation:
-    from edgeavatar.render.lipline import lip_line_offsets, move_lip_line
+    from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
 
     offsets = lip_line_offsets(portrait, raw_face)
     assert offsets is not None
@@ -45,7 +45,7 @@ def face(portrait: Frame, raw_face: FaceObservation) -> FaceObservation:
 
 @pytest.fixture(scope="session")
 def person(face: FaceObservation) -> Person:
-    from edgeavatar.render.basis import load_basis
-    from edgeavatar.render.geometry import fit_person
+    from edgeavatar.rendering.basis import load_basis
+    from edgeavatar.rendering.geometry import fit_person
 
     return fit_person([face], load_basis())
