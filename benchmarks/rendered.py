@@ -2,8 +2,8 @@
 
 Each source says the same paragraph. The video is then opened like any other, the face model is run
 on every frame, and the lip gaps it sees are held against the phoneme times of the voice. Measures
-are those of ``edgeavatar.motion.measures``; the paragraph was written for this benchmark and never
-used for tuning.
+are those of ``edgeavatar.motion.measures``. The default faces were looked at while the
+renderer was made; ``--source`` with others is the stricter test.
 
     python benchmarks/rendered.py [--source FACE ...] [--voice V]
 """
