@@ -8,8 +8,7 @@ show. It is the baseline that every other renderer is measured against, and thei
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
 
     from edgeavatar.types import ByteArray, FaceObservation, FloatArray, HeadPose, IdlePose
 
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right, bottom (exclusive) in even luma pixels."""
+
 FIELD_NODES = 240
 """Nodes of the displacement field along one face height: 1 to 3 px apart in common videos."""
 COVERING_NODES = 600
@@ -79,13 +81,6 @@ class MouthRenderer(Protocol):
     ) -> Frame:
         """Return the frame with the mouth of ``row`` (and the head of ``idle``)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Where a frame was changed: left, top, right, bottom (exclusive), even luma pixels."""
-
-    box: tuple[int, int, int, int]
 
 
 class GeometricRenderer:
@@ -161,9 +156,9 @@ class GeometricRenderer:
         return self._fill_mouth(warped, frame, face, pose, targets, row)
 
     def _warp(
-        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Region, step_px: float
+        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Box, step_px: float
     ) -> Frame:
-        x0, y0, x1, y1 = region.box
+        x0, y0, x1, y1 = region
         step = max(1.0, step_px)
         shape = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
         field = rasterise_field(
@@ -177,7 +172,7 @@ class GeometricRenderer:
         )
         _fade_at_border(field, (x0, y0), step, frame, BORDER_FADE * float(np.ptp(sources[:478, 1])))
         y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()
-        warp_plane(frame.y, field, (x0, y0), step, region.box, subsampled=False, out=y)
+        warp_plane(frame.y, field, (x0, y0), step, region, subsampled=False, out=y)
         box = (x0 // 2, y0 // 2, min(x1 // 2, u.shape[1]), min(y1 // 2, u.shape[0]))
         warp_plane(frame.u, field, (x0, y0), step, box, subsampled=True, out=u)
         warp_plane(frame.v, field, (x0, y0), step, box, subsampled=True, out=v)
@@ -275,7 +270,7 @@ def _shifted_planes(
     source: Frame,
     face: FaceObservation,
     pose: HeadPose,
-    box: tuple[int, int, int, int],
+    box: Box,
     corners: tuple[int, int],
 ) -> tuple[ByteArray, ByteArray, ByteArray]:
     """Carry the source's pixels of a box along with the head; returns ``y, u, v`` planes."""
@@ -291,7 +286,7 @@ def _shifted_planes(
     return planes[0], planes[1], planes[2]
 
 
-def _even_box(curve: FloatArray, margin: float, frame: Frame) -> tuple[int, int, int, int] | None:
+def _even_box(curve: FloatArray, margin: float, frame: Frame) -> Box | None:
     """Even pixel box around a curve, clipped to the picture; None if nothing is left."""
     x0, y0 = (max(0, math.floor(v - margin)) & ~1 for v in curve.min(0))
     right, bottom = (math.ceil(v + margin) + 1 for v in curve.max(0))
@@ -330,7 +325,7 @@ def smooth_rim(p: FloatArray, steps: int = 4) -> FloatArray:
     return np.ascontiguousarray(curve.reshape(-1, 2), np.float32)
 
 
-def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Region | None:
+def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Box | None:
     """Even box around everything that moves, clipped to the picture; None if nothing is inside."""
     moving = np.abs(offsets).max(1) > 1.0 / 64.0
     both = np.concatenate([points[moving], points[moving] + offsets[moving]])
@@ -339,7 +334,7 @@ def _moving_region(points: FloatArray, offsets: FloatArray, frame: Frame) -> Reg
     x0, y0 = (max(0, math.floor(v - margin)) & ~1 for v in both.min(0))
     x1 = min(frame.width, (math.ceil(both[:, 0].max() + margin) + 1) & ~1)
     y1 = min(frame.height, (math.ceil(both[:, 1].max() + margin) + 1) & ~1)
-    return Region((x0, y0, x1, y1)) if x1 > x0 and y1 > y0 else None
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
 def _fade_at_border(
