@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgeavatar.audio.decode import decode_audio, sound_duration_s
 from edgeavatar.audio.loudness import level_speech, limit_peaks, measure_lufs
-from edgeavatar.audio.mel import LogMel, log_mel
 from edgeavatar.audio.resample import Resampler, resample, resample_stream
 from edgeavatar.audio.vad import (
     SpeechSegment,
@@ -15,7 +14,6 @@ from edgeavatar.audio.vad import (
 from edgeavatar.audio.wav import write_wav
 
 __all__ = [
-    "LogMel",
     "Resampler",
     "SpeechSegment",
     "VoiceActivityDetector",
@@ -23,7 +21,6 @@ __all__ = [
     "detect_speech",
     "level_speech",
     "limit_peaks",
-    "log_mel",
     "measure_lufs",
     "open_vad",
     "resample",

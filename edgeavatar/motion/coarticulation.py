@@ -166,6 +166,20 @@ def phoneme_rows(
         If chunks do not follow each other, change their sample rate, or hold phonemes that do not
         cover them in order.
     """
+    for channels in phoneme_channels(chunks, articulation):
+        yield articulators_to_rows(channels)
+
+
+def phoneme_channels(
+    chunks: Iterable[SpeechChunk], articulation: Articulation | None = None
+) -> Iterator[Channels]:
+    """Write the movement of the articulators; otherwise as :func:`phoneme_rows`.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(n, 9)`` float64, order of :data:`~edgeavatar.motion.visemes.ARTICULATORS`.
+    """
     style = articulation or Articulation()
     track = _Track(style)
     rate = 0
@@ -178,12 +192,12 @@ def phoneme_rows(
             track.add(phoneme, rate)
         ready = int(np.floor((end_sample / rate - _LOOK_AHEAD_S) * RATE))
         if ready > next_row:
-            yield track.rows(next_row, ready)
+            yield track.channels(next_row, ready)
             next_row = ready
     if rate:
         count = -(-end_sample * int(RATE) // rate)
         if count > next_row:
-            yield track.rows(next_row, count)
+            yield track.channels(next_row, count)
 
 
 def _check_chunk(chunk: SpeechChunk, rate: int, end_sample: int) -> int:
@@ -256,14 +270,14 @@ class _Track:
             return self._style.stress_gain
         return 1.0 if stress == 1 else self._style.unstressed_gain
 
-    def rows(self, first: int, last: int) -> FloatArray:
+    def channels(self, first: int, last: int) -> Channels:
         """Write rows ``first`` to ``last`` (not included); never asked for earlier ones later."""
         times = np.arange(first - MARGIN, last + MARGIN) / RATE
         self._forget_before(times[0] - 2.0 * _LOOK_AHEAD_S)
         wanted = self._blend(times)
         self._seal(wanted, times)
         wanted *= self._activity(times)[:, None]
-        return articulators_to_rows(settle(wanted))
+        return settle(wanted)
 
     def _forget_before(self, time: float) -> None:
         while self._goals and self._goals[0].end < time:

@@ -42,7 +42,7 @@ _SPEED_REACH = 15
 MARGIN = _SPEED_REACH + SMOOTHING_RADIUS
 """Rows that :func:`settle` needs, and cuts off, on both sides."""
 
-_SPEED_PER_ROW = np.array([SPEED[name] for name in ARTICULATORS]) / RATE
+SPEED_PER_ROW = np.array([SPEED[name] for name in ARTICULATORS]) / RATE
 
 
 def settle(wanted: Channels) -> Channels:
@@ -66,7 +66,7 @@ def settle(wanted: Channels) -> Channels:
     """
     limited = wanted.copy()
     for k in range(1, _SPEED_REACH + 1):
-        rise = k * _SPEED_PER_ROW
+        rise = k * SPEED_PER_ROW
         np.minimum(limited[k:], wanted[:-k] + rise, out=limited[k:])
         np.minimum(limited[:-k], wanted[k:] + rise, out=limited[:-k])
     count = len(wanted) - 2 * MARGIN

@@ -270,7 +270,7 @@ def _letter(letter: str) -> Viseme | None:
     return None
 
 
-def _known_letters(symbol: str) -> str:
+def known_letters(symbol: str) -> str:
     """Spell a symbol in letters and marks that are known, as far as Unicode can tell."""
     spelled = []
     for char in symbol:
@@ -310,7 +310,7 @@ def visemes_of(symbol: str) -> tuple[Viseme, ...]:
         At least one. A diphthong has two, and so has an affricate.
     """
     goals: list[Viseme] = []
-    for char in _known_letters(symbol):
+    for char in known_letters(symbol):
         viseme = _letter(char)
         if viseme is not None:
             goals.append(viseme)
@@ -350,7 +350,7 @@ def is_open_vowel(symbol: str) -> bool:
         and char not in _REDUCED
         and _VOWELS[char][0] >= OPEN_HEIGHT
         and not _VOWELS[char][2]
-        for char in _known_letters(symbol)
+        for char in known_letters(symbol)
     )
 
 

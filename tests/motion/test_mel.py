@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeavatar.audio import LogMel, log_mel
-from edgeavatar.audio.mel import (
+from edgeavatar.motion.mel import (
+    LogMel,
+    log_mel,
     FLOOR,
     HOP_LENGTH,
     MAX_HZ,

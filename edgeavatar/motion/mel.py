@@ -20,8 +20,8 @@ N_FFT = 512
 N_MELS = 80
 MIN_HZ = 50.0
 MAX_HZ = 7600.0
-FLOOR = 1e-6
-"""Power below which the logarithm is cut: about -60 dB below a full-scale sine's mel band."""
+FLOOR = 1e-8
+"""Power below which the logarithm is cut: 80 dB below a full-scale sine's mel band."""
 
 _ROWS_AT_ONCE = 1024
 

@@ -1,0 +1,162 @@
+"""What a heard mouth must not do, whatever a net says: held after the net, with bounded look-ahead.
+
+- Where nobody speaks, the mouth rests.
+- Where the listener is sure of /p b m/, the lips meet.
+- Nothing moves faster than lips and jaws do (:data:`~edgeavatar.motion.dynamics.SPEED`), and
+  nothing trembles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeavatar.motion.dynamics import SPEED_PER_ROW
+from edgeavatar.motion.phones import PHONES
+from edgeavatar.motion.visemes import ARTICULATORS, PRESSED_GAP, is_bilabial
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from edgeavatar.motion.visemes import Channels
+    from edgeavatar.types import FloatArray
+
+    Flags = npt.NDArray[np.bool_]
+    Floats = npt.NDArray[np.float64]
+
+_GAP = ARTICULATORS.index("gap")
+_PRESS = ARTICULATORS.index("press")
+_BILABIALS = [i for i, phone in enumerate(PHONES) if is_bilabial(phone)]
+
+_SPEAKING = 0.5
+"""Probability from which somebody speaks."""
+_SHORTEST_ROWS = 1
+"""Sounds and gaps no longer than twice this are clicks."""
+_HELD_ROWS = 3
+_FADE_ROWS = 3
+"""Speech is widened by 30 ms and faded over ±30 ms: the mouth rests 70 ms after the last sound,
+110 ms after it with the nets' own smoothing."""
+GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
+
+_SEAL_FROM, _SEAL_FULL = 0.35, 0.65
+"""Probabilities of a bilabial between which lips are drawn together."""
+_SEAL_ROWS = 1
+"""A closure reaches this far beyond the rows in which it is heard: 40 ms is one frame at 25 fps."""
+
+_ENVELOPE_ROWS = 3
+LOOK_AHEAD = _ENVELOPE_ROWS + 1
+"""Rows of movement that must be known after the one that is given."""
+_BACK = GATE_REACH + _ENVELOPE_ROWS
+
+
+class Restraint:
+    """Restrains a stream of movement.
+
+    Parameters
+    ----------
+    strength : float
+        Size of all openings and shapes, 0 rests.
+    """
+
+    def __init__(self, strength: float = 1.0) -> None:
+        self._strength = strength
+        # Before the stream begins there is rest and silence.
+        self._wanted: Channels = np.zeros((_BACK, len(ARTICULATORS)))
+        self._phones: FloatArray = np.zeros((_BACK, len(PHONES)), np.float32)
+        self._phones[:, 0] = 1.0
+        self._voiced: Flags = np.zeros(_BACK, bool)
+        self._first = -_BACK
+        self._next = 0
+        self._last: Channels = np.zeros((2, len(ARTICULATORS)))
+
+    def push(self, wanted: Channels, phones: FloatArray, voiced: Flags) -> Channels:
+        """Take more rows and return those that are settled.
+
+        Parameters
+        ----------
+        wanted : numpy.ndarray
+            ``(k, 9)`` movement from the mouth net.
+        phones : numpy.ndarray
+            ``(m, 37)`` phone probabilities; they may be ahead of the movement.
+        voiced : numpy.ndarray
+            ``(j,)`` bool: the voice activity detector hears somebody; may be ahead, too.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(n, 9)`` float64: the next rows.
+        """
+        self._wanted = np.concatenate([self._wanted, wanted])
+        self._phones = np.concatenate([self._phones, phones])
+        self._voiced = np.concatenate([self._voiced, voiced])
+        moved, heard = self._first + len(self._wanted), self._first + len(self._phones)
+        listened = self._first + len(self._voiced)
+        return self._settle(min(moved - LOOK_AHEAD, heard - GATE_REACH, listened - GATE_REACH))
+
+    def flush(self) -> Channels:
+        """Return the remaining rows: silence follows."""
+        end = self._first + len(self._wanted)
+        reach = GATE_REACH + LOOK_AHEAD
+        silent = np.zeros((reach, len(PHONES)), np.float32)
+        silent[:, 0] = 1.0
+        count = end - self._first
+        self._phones = np.concatenate([self._phones[:count], silent])
+        self._voiced = np.concatenate([self._voiced[:count], np.zeros(reach, bool)])
+        self._wanted = np.concatenate([self._wanted, np.zeros((LOOK_AHEAD, len(ARTICULATORS)))])
+        return self._settle(end)
+
+    def _settle(self, end: int) -> Channels:
+        count = end - self._next
+        if count <= 0:
+            return np.zeros((0, len(ARTICULATORS)))
+        low, high = self._next - self._first, end - self._first
+        span = slice(low - _ENVELOPE_ROWS, high + LOOK_AHEAD)
+        wanted = self._wanted[span] * self._strength
+        self._seal(wanted, self._phones[span.start - _SEAL_ROWS : span.stop + _SEAL_ROWS])
+        wanted *= self._gate(span)[:, None]
+        settled = self._move(_slowest(wanted)[_ENVELOPE_ROWS:], count)
+        self._next = end
+        drop = self._next - _BACK - self._first
+        if drop > 0:
+            self._wanted, self._phones = self._wanted[drop:], self._phones[drop:]
+            self._voiced = self._voiced[drop:]
+            self._first += drop
+        return settled
+
+    def _seal(self, wanted: Channels, phones: FloatArray) -> None:
+        heard = phones[:, _BILABIALS].sum(axis=1, dtype=np.float64)
+        heard = np.concatenate([heard, np.zeros(len(wanted) + 2 * _SEAL_ROWS - len(heard))])
+        heard = np.lib.stride_tricks.sliding_window_view(heard, 2 * _SEAL_ROWS + 1).max(axis=1)
+        x = np.clip((heard - _SEAL_FROM) / (_SEAL_FULL - _SEAL_FROM), 0.0, 1.0)
+        seal = x * x * (3.0 - 2.0 * x)
+        wanted[:, _GAP] += seal * np.minimum(0.0, PRESSED_GAP - wanted[:, _GAP])
+        press = wanted[:, _PRESS]
+        press += seal * np.maximum(0.0, min(1.0, self._strength) - press)
+
+    def _gate(self, span: slice) -> Floats:
+        """0 where nobody speaks, 1 where somebody does, smooth between."""
+        low, high = span.start - GATE_REACH, span.stop + GATE_REACH
+        before = np.zeros(max(0, -low), bool)
+        low = max(0, low)
+        speaks = (1.0 - self._phones[low:high, 0] >= _SPEAKING)[: len(self._voiced) - low]
+        speaks &= self._voiced[low : low + len(speaks)]
+        speaks = np.concatenate([before, speaks])
+        missing = span.stop - span.start + 2 * GATE_REACH - len(speaks)
+        speaks = np.concatenate([speaks, np.zeros(max(0, missing), bool)])
+        lasting = widened(~widened(~speaks, _SHORTEST_ROWS), _SHORTEST_ROWS)
+        active = widened(lasting, _HELD_ROWS).astype(np.float64)
+        kernel = np.hanning(2 * _FADE_ROWS + 3)[1:-1]
+        gate = np.convolve(active, kernel / kernel.sum(), mode="same")
+        return np.asarray(gate[GATE_REACH : GATE_REACH + span.stop - span.start])
+
+    def _move(self, wanted: Channels, count: int) -> Channels:
+        """Follow what is wanted no faster than can be, then smooth over ±10 ms."""
+        moved = np.empty((count + 3, wanted.shape[1]))
+        moved[:2] = self._last
+        here = self._last[1]
+        for i in range(count + 1):
+            here = here + np.clip(wanted[i] - here, -SPEED_PER_ROW, SPEED_PER_ROW)
+            moved[i + 2] = here
+        self._last = moved[count : count + 2]
+        return np.asarray((moved[:-3] + 2.0 * moved[1:-2] + moved[2:-1]) / 4.0)

@@ -1,0 +1,1 @@
+"""Torch definitions of the nets that this project trains."""
