@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 FALL_PER_ROW = 0.012
 """What the level forgets: 5.2 dB a second, so a pause does not turn the room up."""
-LEVEL_START, LEVEL_LOWEST = -3.0, -7.0
+LEVEL_START, LEVEL_LOWEST = -3.0, -8.5
 """Level before anything was heard, about that of speech at -26 dBFS, and its lower bound: sound
-17 dB below that is not turned up."""
+24 dB below that is not turned up further."""
 INPUT_SCALE = 0.25
 INPUT_BOUNDS = (-2.5, 1.0)
 """Rows less the level are scaled and cut: 43 dB below the level and quieter is all the same."""
@@ -100,10 +100,13 @@ class Loudness:
     ----------
     sample_rate : int
         Hertz.
+    early_s : float
+        Row ``i`` hears what sounds at ``i / 100 + early_s`` s.
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, early_s: float = 0.0) -> None:
         self._hop = sample_rate / float(MOTION_RATE)
+        self._early_rows = early_s * float(MOTION_RATE)
         self._level = _Level(LOUDNESS_START, LOUDNESS_LOWEST)
         # Running sum of squares; before the first sample there is silence.
         self._sums = np.zeros(1)
@@ -126,7 +129,7 @@ class Loudness:
         squares = np.cumsum(samples.astype(np.float64) ** 2)
         self._sums = np.concatenate([self._sums, self._sums[-1] + squares])
         end = self._first + len(self._sums) - 1
-        return self._rows(int(np.floor(end / self._hop - _WINDOW_ROWS)) + 1)
+        return self._rows(int(np.floor(end / self._hop - _WINDOW_ROWS - self._early_rows)) + 1)
 
     def flush(self) -> FloatArray:
         """Return the remaining rows: with those before, one for each begun 10 ms."""
@@ -135,17 +138,19 @@ class Loudness:
 
     def _rows(self, stop: int) -> FloatArray:
         rows = np.arange(self._row, max(self._row, stop))
+        moments = (rows + self._early_rows) * self._hop
         half = _WINDOW_ROWS * self._hop
         last = len(self._sums) - 1
         low, high = (
-            np.clip(np.rint(rows * self._hop + side).astype(int) - self._first, 0, last)
+            np.clip(np.rint(moments + side).astype(int) - self._first, 0, last)
             for side in (-half, half)
         )
         power = np.maximum(self._sums[high] - self._sums[low], 0.0) / round(2.0 * half)
         loud = np.log(power + 1e-9)
         level = self._level.push(loud)
         self._row += len(rows)
-        drop = int((self._row - 2) * self._hop) - self._first - 4
+        oldest = int((self._row + self._early_rows - 2) * self._hop) - 4
+        drop = min(oldest - self._first, last)
         if drop > 0:
             self._sums = self._sums[drop:] - self._sums[drop]
             self._first += drop

@@ -33,11 +33,10 @@ _SPEAKING = 0.5
 """Probability from which somebody speaks."""
 _SHORTEST_ROWS = 1
 """Sounds and gaps no longer than twice this are clicks."""
-_HELD_ROWS = 3
+_HELD_ROWS = 2
 _FADE_ROWS = 3
-"""Speech is widened by 30 ms and faded over ±30 ms: the mouth rests 70 ms after the last sound,
-110 ms after it with the nets' own smoothing."""
-GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
+"""Speech is widened by 20 ms and faded over ±30 ms: the mouth rests 60 ms after the last sound."""
+_GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
 
 _SEAL_FROM, _SEAL_FULL = 0.35, 0.65
 """Probabilities of a bilabial between which lips are drawn together."""
@@ -47,7 +46,7 @@ _SEAL_ROWS = 1
 _ENVELOPE_ROWS = 3
 LOOK_AHEAD = _ENVELOPE_ROWS + 1
 """Rows of movement that must be known after the one that is given."""
-_BACK = GATE_REACH + _ENVELOPE_ROWS
+_BACK = _GATE_REACH + 1
 
 
 class Restraint:
@@ -92,17 +91,17 @@ class Restraint:
         self._voiced = np.concatenate([self._voiced, voiced])
         moved, heard = self._first + len(self._wanted), self._first + len(self._phones)
         listened = self._first + len(self._voiced)
-        return self._settle(min(moved - LOOK_AHEAD, heard - GATE_REACH, listened - GATE_REACH))
+        reach = _GATE_REACH + 1
+        return self._settle(min(moved - LOOK_AHEAD, heard - reach, listened - reach))
 
     def flush(self) -> Channels:
         """Return the remaining rows: silence follows."""
         end = self._first + len(self._wanted)
-        reach = GATE_REACH + LOOK_AHEAD
-        silent = np.zeros((reach, len(PHONES)), np.float32)
-        silent[:, 0] = 1.0
         count = end - self._first
+        silent = np.zeros((_GATE_REACH + LOOK_AHEAD, len(PHONES)), np.float32)
+        silent[:, 0] = 1.0
         self._phones = np.concatenate([self._phones[:count], silent])
-        self._voiced = np.concatenate([self._voiced[:count], np.zeros(reach, bool)])
+        self._voiced = np.concatenate([self._voiced[:count], np.zeros(len(silent), bool)])
         self._wanted = np.concatenate([self._wanted, np.zeros((LOOK_AHEAD, len(ARTICULATORS)))])
         return self._settle(end)
 
@@ -111,11 +110,12 @@ class Restraint:
         if count <= 0:
             return np.zeros((0, len(ARTICULATORS)))
         low, high = self._next - self._first, end - self._first
-        span = slice(low - _ENVELOPE_ROWS, high + LOOK_AHEAD)
-        wanted = self._wanted[span] * self._strength
-        self._seal(wanted, self._phones[span.start - _SEAL_ROWS : span.stop + _SEAL_ROWS])
-        wanted *= self._gate(span)[:, None]
-        settled = self._move(_slowest(wanted)[_ENVELOPE_ROWS:], count)
+        wanted = self._wanted[low : high + LOOK_AHEAD] * self._strength
+        self._seal(wanted, self._phones[low - _SEAL_ROWS : high + LOOK_AHEAD + _SEAL_ROWS])
+        # One row more than is given, for smoothing.
+        wanted = _slowest(wanted)[: count + 1]
+        wanted *= self._gate(low - _GATE_REACH, high + 1 + _GATE_REACH)[:, None]
+        settled = self._move(wanted, count)
         self._next = end
         drop = self._next - _BACK - self._first
         if drop > 0:
@@ -126,7 +126,6 @@ class Restraint:
 
     def _seal(self, wanted: Channels, phones: FloatArray) -> None:
         heard = phones[:, _BILABIALS].sum(axis=1, dtype=np.float64)
-        heard = np.concatenate([heard, np.zeros(len(wanted) + 2 * _SEAL_ROWS - len(heard))])
         heard = np.lib.stride_tricks.sliding_window_view(heard, 2 * _SEAL_ROWS + 1).max(axis=1)
         x = np.clip((heard - _SEAL_FROM) / (_SEAL_FULL - _SEAL_FROM), 0.0, 1.0)
         seal = x * x * (3.0 - 2.0 * x)
@@ -134,21 +133,14 @@ class Restraint:
         press = wanted[:, _PRESS]
         press += seal * np.maximum(0.0, min(1.0, self._strength) - press)
 
-    def _gate(self, span: slice) -> Floats:
-        """0 where nobody speaks, 1 where somebody does, smooth between."""
-        low, high = span.start - GATE_REACH, span.stop + GATE_REACH
-        before = np.zeros(max(0, -low), bool)
-        low = max(0, low)
-        speaks = (1.0 - self._phones[low:high, 0] >= _SPEAKING)[: len(self._voiced) - low]
-        speaks &= self._voiced[low : low + len(speaks)]
-        speaks = np.concatenate([before, speaks])
-        missing = span.stop - span.start + 2 * GATE_REACH - len(speaks)
-        speaks = np.concatenate([speaks, np.zeros(max(0, missing), bool)])
+    def _gate(self, low: int, high: int) -> Floats:
+        """0 where nobody speaks, 1 where somebody does, smooth between; less a reach each side."""
+        speaks = (self._phones[low:high, 0] < 1.0 - _SPEAKING) & self._voiced[low:high]
         lasting = widened(~widened(~speaks, _SHORTEST_ROWS), _SHORTEST_ROWS)
         active = widened(lasting, _HELD_ROWS).astype(np.float64)
         kernel = np.hanning(2 * _FADE_ROWS + 3)[1:-1]
         gate = np.convolve(active, kernel / kernel.sum(), mode="same")
-        return np.asarray(gate[GATE_REACH : GATE_REACH + span.stop - span.start])
+        return np.asarray(gate[_GATE_REACH:-_GATE_REACH])
 
     def _move(self, wanted: Channels, count: int) -> Channels:
         """Follow what is wanted no faster than can be, then smooth over ±10 ms."""
@@ -159,4 +151,38 @@ class Restraint:
             here = here + np.clip(wanted[i] - here, -SPEED_PER_ROW, SPEED_PER_ROW)
             moved[i + 2] = here
         self._last = moved[count : count + 2]
-        return np.asarray((moved[:-3] + 2.0 * moved[1:-2] + moved[2:-1]) / 4.0)
+        return np.asarray((moved[1:-2] + 2.0 * moved[2:-1] + moved[3:]) / 4.0)
+
+
+def _slowest(wanted: Channels) -> Channels:
+    """Let closures begin early enough to be reached in time: lower each row to what the next ask.
+
+    This is the lower Lipschitz envelope of :func:`~edgeavatar.motion.dynamics.settle`, looking
+    ahead only.
+    """
+    limited = wanted.copy()
+    for k in range(1, _ENVELOPE_ROWS + 1):
+        np.minimum(limited[:-k], wanted[k:] + k * SPEED_PER_ROW, out=limited[:-k])
+    return limited
+
+
+def widened(flags: Flags, rows: int) -> Flags:
+    """Set every flag that has a set one within so many rows.
+
+    Parameters
+    ----------
+    flags : numpy.ndarray
+        ``(n,)`` bool.
+    rows : int
+        Reach on both sides.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n,)`` bool.
+    """
+    wide = flags.copy()
+    for k in range(1, rows + 1):
+        wide[k:] |= flags[:-k]
+        wide[:-k] |= flags[k:]
+    return wide

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 N_MELS = 80
 PHONES = 37
@@ -41,7 +41,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         longer = torch.cat([past, x], dim=2)
         y = self.over_time(longer).transpose(1, 2)
-        y = self.narrow(F.gelu(self.widen(self.norm(y)), approximate="tanh"))
+        y = self.narrow(functional.gelu(self.widen(self.norm(y)), approximate="tanh"))
         return x + y.transpose(1, 2), longer[:, :, -self.memory :]
 
 

@@ -23,6 +23,7 @@ from edgeavatar.motion.hearing import (
 )
 from edgeavatar.motion.mel import FLOOR, HOP_LENGTH, N_FFT, SAMPLE_RATE, WINDOW_LENGTH
 
+
 def log_mel(sound: Tensor, filters: Tensor) -> Tensor:
     """Log-mel rows ``(b, n, mels)`` of ``(b, n * 160)``, as :mod:`edgeavatar.motion.mel`."""
     padded = torch.nn.functional.pad(sound, (WINDOW_LENGTH // 2, WINDOW_LENGTH // 2))
@@ -49,6 +50,32 @@ def levelled(mel: Tensor) -> Tensor:
     return torch.clamp((mel - level[..., None]) * INPUT_SCALE, *INPUT_BOUNDS)
 
 
+def strangers(rows: Tensor, generator: torch.Generator) -> Tensor:
+    """Give each row of a batch a vocal tract of another length, and cover some of its bands.
+
+    Warping the mel axis moves the formants and leaves the pitch (Jaitly & Hinton 2013); covering
+    bands is from Park et al. (2019). Takes and gives what :func:`levelled` does.
+    """
+    b, _, mels = rows.shape
+
+    def uniform(low: float, high: float) -> Tensor:
+        u = torch.rand(b, 1, generator=generator, device=rows.device)
+        return low + (high - low) * u
+
+    band = torch.arange(mels, device=rows.device)[None]
+    position = torch.clamp(band * torch.exp(uniform(-0.13, 0.13)), 0.0, mels - 1.001)
+    low = position.long()
+    share = (position - low)[:, None]
+    index = low[:, None].expand_as(rows)
+    below, above = rows.gather(2, index), rows.gather(2, index + 1)
+    warped = below + share * (above - below)
+    for _ in range(2):
+        first, width = uniform(-20.0, mels), uniform(0.0, 14.0)
+        covered = (band >= first) & (band < first + width)
+        warped = torch.where(covered[:, None], torch.full_like(warped, INPUT_BOUNDS[0]), warped)
+    return warped
+
+
 def loudness_rows(sound: Tensor) -> Tensor:
     """Loudness of each row relative to the loudest of late, 0 to 1.2: ``(b, n)``."""
     padded = torch.nn.functional.pad(sound, (WINDOW_LENGTH // 2, WINDOW_LENGTH // 2))
@@ -58,7 +85,9 @@ def loudness_rows(sound: Tensor) -> Tensor:
     fall = FALL_PER_ROW * torch.arange(1, count + 1, device=sound.device)
     start = torch.full_like(loud[:, :1], LOUDNESS_START)
     level = torch.cummax(torch.cat([start, loud + fall], dim=1), dim=1).values[:, 1:] - fall
-    return torch.clamp((loud - torch.clamp(level, min=LOUDNESS_LOWEST)) / LOUDNESS_SPAN + 1.0, 0.0, 1.2)
+    return torch.clamp(
+        (loud - torch.clamp(level, min=LOUDNESS_LOWEST)) / LOUDNESS_SPAN + 1.0, 0.0, 1.2
+    )
 
 
 def music_bank(count: int, length: int, seed: int) -> Tensor:

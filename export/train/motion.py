@@ -24,12 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from edgeavatar.motion.mel import HOP_LENGTH as HOP
 from edgeavatar.motion.mel import mel_filters
 from export.nets.motion import (
-    ARTICULATORS,
     LISTENER_DELAY,
     MOUTH_DELAY,
     PHONES,
@@ -37,7 +36,7 @@ from export.nets.motion import (
     Mouth,
 )
 from export.train.alignment import align
-from export.train.hearing import Disturber, levelled, log_mel, loudness_rows
+from export.train.hearing import Disturber, levelled, log_mel, loudness_rows, strangers
 
 SPOKEN, FILMED, RIGGED = range(3)
 SHARES = {SPOKEN: 0.56, FILMED: 0.30, RIGGED: 0.14}
@@ -49,6 +48,10 @@ SPREAD = (0.10, 0.030, 0.20, 0.10, 0.30, 0.30, 0.40, 0.35, 0.04)
 WEIGHT = (1.0, 2.0, 0.6, 0.5, 0.4, 0.5, 0.7, 0.4, 0.2)
 GAP = 1
 SHARE_OF_NOISE_ALONE = 0.06
+REST_ROWS = 10
+"""Rows that a mouth takes to come to rest."""
+RATES = {"listen": 3e-3, "move": 2e-3, "both": 1.5e-3}
+"""Largest learning rate of each phase; the listener's is 0.6 of it."""
 
 
 @dataclass
@@ -159,13 +162,13 @@ class Sampler:
 
 
 def heard_phones(logits: Tensor, loudness: Tensor) -> Tensor:
-    """What the mouth is given of what the listener heard: ``(b, n, 38)``."""
+    """Give what the mouth is given of what the listener heard: ``(b, n, 38)``."""
     return torch.cat([torch.softmax(logits, dim=2), loudness], dim=2)
 
 
 def known_phones(phones: Tensor, loudness: Tensor) -> Tensor:
-    """What the mouth is given of phones that are known: ``(b, n, 38)``."""
-    exact = F.one_hot(torch.clamp(phones, min=0), PHONES).float()
+    """Give what the mouth is given of phones that are known: ``(b, n, 38)``."""
+    exact = functional.one_hot(torch.clamp(phones, min=0), PHONES).float()
     return torch.cat([exact, loudness[..., None]], dim=2)
 
 
@@ -177,7 +180,9 @@ def motion_loss(said: Tensor, wanted: Tensor, scale: Tensor, weight: Tensor) -> 
     """Distance of two movements ``(b, n, 9)``: place, speed, and shape of the gap's curve."""
     known = ~torch.isnan(wanted)
     error = torch.where(known, (said - wanted) / scale, torch.zeros_like(said))
-    place = _mean(F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none") * weight, known)
+    place = _mean(
+        functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none") * weight, known
+    )
     both = known[:, 1:] & known[:, :-1]
     speed = _mean((error[:, 1:] - error[:, :-1]) ** 2 * weight, both.float())
     mask = known[..., GAP].float()
@@ -205,13 +210,14 @@ class Trainer:
         self.kinds = kinds
         self.sample = Sampler(corpus, kinds, options.batch, options.seed)
         self.disturb = Disturber(ROWS * HOP, self.device, options.seed, options.pieces)
-        self.draw = np.random.default_rng(options.seed + 1)
+        self.generator = torch.Generator(device=self.device).manual_seed(options.seed + 1)
         self.scale = torch.tensor(SPREAD, device=self.device)
         self.weight = torch.tensor(WEIGHT, device=self.device)
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Give mel rows, phones, targets, clean loudness and kinds."""
         sound, phones, targets, kinds = self.sample()
+        sound, phones, targets = self.with_pauses(sound, phones, targets)
         loudness = loudness_rows(sound)
         level = torch.sqrt((sound**2).mean(dim=1, keepdim=True)) * 1.3
         alone = torch.rand(len(sound), 1, device=self.device) < SHARE_OF_NOISE_ALONE
@@ -220,7 +226,27 @@ class Trainer:
         targets = torch.where(alone[..., None], torch.zeros_like(targets), targets)
         loudness = torch.where(alone, torch.zeros_like(loudness), loudness)
         heard = self.disturb(sound, level + 1e-3)
-        return levelled(log_mel(heard, self.corpus.filters)), phones, targets, loudness, kinds
+        rows = strangers(levelled(log_mel(heard, self.corpus.filters)), self.generator)
+        return rows, phones, targets, loudness, kinds
+
+    def with_pauses(
+        self, sound: Tensor, phones: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Silence a stretch of every other window: voices read on, people pause."""
+        b, n = phones.shape
+        u = torch.rand(4, b, 1, generator=self.generator, device=self.device)
+        length = (25 + 120 * u[0]).long() * (u[1] < 0.5)
+        first = (u[2] * n).long()
+        row = torch.arange(n, device=self.device)[None]
+        silent = (row >= first) & (row < first + length)
+        # On its way to rest and back nothing is known of the mouth.
+        margin = (row >= first - REST_ROWS) & (row < first + length + REST_ROWS) & (length > 0)
+        inner = (row >= first + REST_ROWS) & (row < first + length - REST_ROWS)
+        targets = torch.where(margin[..., None], torch.full_like(targets, math.nan), targets)
+        targets = torch.where(inner[..., None], torch.zeros_like(targets), targets)
+        phones = torch.where(silent, torch.zeros_like(phones), phones)
+        quiet = silent.repeat_interleave(HOP, dim=1)
+        return torch.where(quiet, torch.zeros_like(sound), sound), phones, targets
 
     def listening_loss(
         self, logits: Tensor, said: Tensor, phones: Tensor, loudness: Tensor
@@ -229,8 +255,10 @@ class Trainer:
         d = LISTENER_DELAY
         wanted = phones[:, WARM_UP:-d].reshape(-1)
         guess = logits[:, WARM_UP + d :].reshape(-1, PHONES)
-        entropy = F.cross_entropy(guess, wanted, ignore_index=-1, label_smoothing=0.02)
-        loud = F.smooth_l1_loss(said[:, WARM_UP + d :, 0], loudness[:, WARM_UP:-d], beta=0.1)
+        entropy = functional.cross_entropy(guess, wanted, ignore_index=-1, label_smoothing=0.02)
+        loud = functional.smooth_l1_loss(
+            said[:, WARM_UP + d :, 0], loudness[:, WARM_UP:-d], beta=0.1
+        )
         return entropy + 3.0 * loud
 
     def moving_loss(
@@ -258,7 +286,7 @@ class Trainer:
             phase, [self.listener, self.mouth]
         )
         groups = [
-            {"params": n.parameters(), "lr": rate * (0.3 if n is self.listener and phase == "both" else 1.0)}
+            {"params": n.parameters(), "lr": rate * (0.6 if n is self.listener else 1.0)}
             for n in nets
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
@@ -308,7 +336,7 @@ class Trainer:
         """Hear a recording as it is: logits and loudness of its rows, in time."""
         first, rows = entry["first_row"], entry["rows"]
         sound = from_mu_law(self.corpus.sound[first * HOP : (first + rows) * HOP])[None]
-        late = F.pad(sound, (0, LISTENER_DELAY * HOP))
+        late = functional.pad(sound, (0, LISTENER_DELAY * HOP))
         mel = levelled(log_mel(late, self.corpus.filters))
         logits, said, _ = self.listener(mel, self.listener.stack.start())
         return logits[:, LISTENER_DELAY:], said[:, LISTENER_DELAY:]
@@ -316,7 +344,7 @@ class Trainer:
     @torch.no_grad()
     def move(self, phones: Tensor) -> Tensor:
         """Move the mouth by phones ``(1, n, 38)``: articulators in time."""
-        late = F.pad(phones, (0, 0, 0, MOUTH_DELAY))
+        late = functional.pad(phones, (0, 0, 0, MOUTH_DELAY))
         return self.mouth(late, self.mouth.stack.start())[0][:, MOUTH_DELAY:]
 
     def scores(self) -> dict[str, float]:
@@ -421,9 +449,10 @@ def main() -> None:
     for text in options.phases.split(","):
         phase, share = text.split(":")
         seconds = 60.0 * options.minutes * float(share)
-        trainer.run(phase, seconds, {"listen": 2e-3, "move": 2e-3, "both": 1e-3}[phase], log)
-        if phase == "listen":
+        if phase != "listen":
+            # The better the listener, the better the phones that it is taught next.
             trainer.align_filmed()
+        trainer.run(phase, seconds, RATES[phase], log)
         done.append(phase)
         trainer.save(checkpoint, done)
         (options.output / "log.txt").write_text("\n".join(log) + "\n")

@@ -1,6 +1,6 @@
 r"""Gather all that the motion nets learn from in two files that travel to where they are trained.
 
-    python -m export.train.pack --data DATA --cache out/cache -o out/pack
+python -m export.train.pack --data DATA --cache out/cache -o out/pack
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeavatar.motion.coarticulation import phoneme_channels
-from edgeavatar.motion.phones import PHONES, phone_rows, phones_of
+from edgeavatar.motion.phones import phone_rows, phones_of
 from edgeavatar.motion.visemes import ARTICULATORS
 from edgeavatar.speech.english import phonemize
 from edgeavatar.speech.phonemes import letter_units
 from export.train import filmed, rigged
+from export.train.dominance import dominance_channels
 from export.train.spoken import spoken_takes
 
 ROW_S = 0.01
@@ -63,7 +63,7 @@ def _spoken(cache: Path) -> Iterator[Recording]:
         spans = [
             (p.start_sample / rate, p.end_sample / rate, p.symbol) for p in spoken.speech.phonemes
         ]
-        channels = np.concatenate(list(phoneme_channels([spoken.speech])))
+        channels = dominance_channels([spoken.speech])
         phones = phone_rows(spans, np.arange(len(channels)) * ROW_S).argmax(axis=1)
         yield Recording(
             spoken.take.stem,
@@ -114,9 +114,7 @@ def _pronounce(word: str) -> tuple[int, ...]:
     return tuple(phone for phone in found if phone)
 
 
-def _targets(
-    channels: dict[str, npt.NDArray[np.float64]], fps: int
-) -> npt.NDArray[np.float16]:
+def _targets(channels: dict[str, npt.NDArray[np.float64]], fps: int) -> npt.NDArray[np.float16]:
     count = len(channels["gap"])
     rows = np.arange(count * 100 // fps)
     targets = np.full((len(rows), len(ARTICULATORS)), np.nan, np.float16)

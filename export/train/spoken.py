@@ -97,9 +97,7 @@ def takes() -> list[Take]:
     for _ in range(MIXTURES):
         one, other = draw.choice(KOKORO, 2, replace=False)
         share, rate = float(draw.uniform(0.3, 0.7)), float(draw.choice(_RATES))
-        mixed.append(
-            Take(str(one), str(other), share, rate, some(_SENTENCES_OF_A_MIXTURE), False)
-        )
+        mixed.append(Take(str(one), str(other), share, rate, some(_SENTENCES_OF_A_MIXTURE), False))
     while plain or mixed:
         listed += [pile.pop(0) for pile in (plain, mixed) if pile]
     return listed

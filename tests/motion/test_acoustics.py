@@ -2,22 +2,13 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgeavatar.errors import IntegrityError, UsageError
-from edgeavatar.motion.acoustics import (
-    CONTEXT,
-    OUTPUTS,
-    AcousticModel,
-    audio_rows,
-    features_of,
-    read_model,
-)
+from edgeavatar.errors import UsageError
+from edgeavatar.motion.acoustics import LOOK_AHEAD_S, audio_rows
 from edgeavatar.motion.aperture import lip_aperture, signed_aperture
-from edgeavatar.motion.bands import BANDS, Listener
 from edgeavatar.motion.dynamics import SPEED
 from edgeavatar.types import MOTION_NAMES, AudioChunk
 
@@ -217,80 +208,3 @@ def test_streams_of_another_kind_are_refused() -> None:
     first = AudioChunk(np.zeros(10, np.float32), RATE)
     with pytest.raises(UsageError, match="at sample 10, found 0"):
         list(audio_rows([first, first]))
-
-
-# ------------------------------------------------------------------------------------ the listener
-
-
-def test_bands_are_where_the_sound_is() -> None:
-    times = np.arange(2 * RATE) / RATE
-    peaks = []
-    for frequency in (200.0, 500.0, 1000.0, 2500.0, 6000.0):
-        tone = 0.3 * np.sin(2 * np.pi * frequency * times) * (np.sin(2 * np.pi * times) > 0)
-        listener = Listener()
-        heard = [listener.push(tone.astype(np.float32)), listener.finish()]
-        bands = np.concatenate([part.bands for part in heard])
-        peaks.append(int(bands[20:40].mean(axis=0).argmax()))
-    assert peaks == sorted(set(peaks))
-
-
-def test_a_row_hears_the_sound_around_its_own_time() -> None:
-    sound = np.zeros(RATE)
-    sound[8000] = 1.0
-    listener = Listener()
-    listener.push(sound.astype(np.float32))
-    heard = listener.finish()
-    energy = heard.over_level_db
-    assert energy.argmax() == 50
-    assert energy[49] == pytest.approx(energy[51], abs=0.1)
-
-
-def test_features_average_the_bands() -> None:
-    bands = np.arange(40.0)[:, None] * np.ones((1, BANDS))
-    features = features_of(bands).reshape(8, len(CONTEXT), BANDS)
-    for i, (low, high) in enumerate(CONTEXT):
-        np.testing.assert_allclose(features[:, i, 0], np.arange(16, 24) + (low + high) / 2)
-
-
-# ------------------------------------------------------------------------------------- the weights
-
-
-def model_of(**changes: np.ndarray) -> dict[str, np.ndarray]:
-    arrays = {
-        "hidden": np.zeros((BANDS * len(CONTEXT), 2)),
-        "hidden_bias": np.zeros(2),
-        "out": np.zeros((2, len(OUTPUTS))),
-        "out_bias": np.zeros(len(OUTPUTS)),
-    }
-    return arrays | changes
-
-
-def test_a_model_is_read_as_written(tmp_path: Path) -> None:
-    draw = np.random.default_rng(0)
-    arrays = {name: draw.standard_normal(a.shape) for name, a in model_of().items()}
-    np.savez(tmp_path / "model.npz", **arrays)
-    model = read_model(tmp_path / "model.npz")
-    x = draw.standard_normal((5, BANDS * len(CONTEXT)))
-    expected = np.tanh(x @ arrays["hidden"] + arrays["hidden_bias"]) @ arrays["out"]
-    np.testing.assert_allclose(model(x), expected + arrays["out_bias"])
-
-
-def test_models_of_another_shape_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.npz"
-    np.savez(path, **model_of(out=np.zeros((3, len(OUTPUTS)))))
-    with pytest.raises(IntegrityError, match="expected shapes"):
-        read_model(path)
-    arrays = model_of()
-    del arrays["out"]
-    np.savez(path, **arrays)
-    with pytest.raises(IntegrityError, match="missing"):
-        read_model(path)
-
-
-def test_another_model_can_be_used() -> None:
-    bias = np.zeros(len(OUTPUTS))
-    bias[OUTPUTS.index("jaw")] = 0.2
-    bias[OUTPUTS.index("gap")] = 0.05
-    arrays = model_of(out_bias=bias)
-    rows = rows_of(SYLLABLES, model=AcousticModel(**arrays))
-    assert lip_aperture(rows)[70] == pytest.approx(0.05, abs=1e-4)
