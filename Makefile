@@ -92,8 +92,8 @@ docs: install-dev ## write docs/cli.md from --help
 	$(BIN)/python docs/cli_reference.py
 
 lock: ## pin the newest dependencies (needs uv)
-	$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in -o requirements/runtime.txt
-	$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in --extra plot -o requirements/runtime.txt
+	$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in --extra plot --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--fork-strategy fewest --no-header --no-annotate --no-emit-index-url --no-emit-find-links

@@ -8,7 +8,7 @@ The tree, with the exit code that the command line gives for each::
     ├── IntegrityError         4   a file whose hash, size or tensors are not the declared ones
     ├── InstallError           5   a registry, bundle or store that cannot be read or written
     ├── BackendError           6   a backend or device that is missing or fell back silently
-    ├── MediaError             7   a picture, video or sound that cannot be read
+    ├── MediaError             7   a picture, video, sound or motion track that cannot be read
     ├── NoFaceError            8   no face where one is needed
     ├── AmbiguousFaceError     9   several faces and no word which
     ├── SpeechError           10   words that cannot be spoken by this voice
@@ -61,7 +61,7 @@ class BackendError(EdgeAvatarError):
 
 
 class MediaError(EdgeAvatarError):
-    """A picture, a video or a sound could not be read."""
+    """A picture, a video, a sound, a text file or a motion track could not be read."""
 
     exit_code = 7
 

@@ -298,6 +298,18 @@ class MotionTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Expression:
+    """What speech does to brows, lids and head, at one moment."""
+
+    emphasis: float = 0.0
+    """Stress of what is said, 0 to 1."""
+    asking: float = 0.0
+    """How much of a question it is, 0 to 1."""
+    blink: float = 0.0
+    """0 open to 1 shut."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdlePose:
     """Small natural movement of a head that is not filmed, at one moment."""
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edgeavatar"
 
 GROUND = frozenset({"types", "errors"})
-FOUNDATION = frozenset({"backends", "kernels", "pose", "zoo"})
+FOUNDATION = frozenset({"backends", "kernels", "pose", "rates", "zoo"})
 STAGES = frozenset({"video", "audio", "speech", "motion", "face", "rendering", "trust", "portrait"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
@@ -29,7 +29,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(STAGES, GROUND | FOUNDATION),
     "installing": GROUND | {"zoo"},
     "diagnosis": GROUND | FOUNDATION,
-    "pipeline": GROUND | FOUNDATION | STAGES,
+    # Draws what the motion stage makes, lip gap included.
+    "plotting": GROUND | {"motion"},
+    "pipeline": GROUND | FOUNDATION | STAGES | {"plotting"},
     "cli": GROUND | FOUNDATION | STAGES | {"pipeline", "diagnosis"},
 }
 """Room -> the other rooms it may import. A new room is entered here, with a reason."""
@@ -195,6 +197,13 @@ def test_piper_is_imported_late_and_in_one_place() -> None:
     assert all(found.room == "speech" and not found.at_start for found in found)
 
 
+def test_matplotlib_is_imported_late_and_in_one_place() -> None:
+    """It is an extra: whoever draws nothing may do without."""
+    found = [found for found in IMPORTS if found.top == "matplotlib"]
+    assert {found.room for found in found} == {"plotting"}
+    assert not any(found.at_start for found in found)
+
+
 def test_heavy_libraries_load_late() -> None:
     wrong = [
         found.place
@@ -220,7 +229,7 @@ def test_every_library_is_declared() -> None:
     with (ROOT / "pyproject.toml").open("rb") as stream:
         project = tomllib.load(stream)["project"]
     declared = set()
-    for requirement in project["dependencies"]:
+    for requirement in project["dependencies"] + project["optional-dependencies"]["plot"]:
         name = requirement.split(">")[0].split("=")[0].strip()
         declared.add(INSTALLS_AS.get(name, name.replace("-", "_")))
     used = {found.top for found in IMPORTS} - set(sys.stdlib_module_names) - {"edgeavatar"}

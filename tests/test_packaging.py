@@ -75,6 +75,7 @@ def test_locks_pin_what_the_project_asks_for() -> None:
         project = tomllib.load(stream)["project"]
     runtime, dev = _pins("runtime.txt"), _pins("dev.txt")
     assert _names(project["dependencies"]) | {"hatchling", "editables"} <= set(runtime)
+    assert _names(project["optional-dependencies"]["plot"]) <= set(runtime)
     assert _names(project["optional-dependencies"]["dev"]) <= set(dev)
     assert runtime.items() <= dev.items()
     assert not {"torch", "onnx", "nncf"} & set(dev)

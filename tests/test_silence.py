@@ -105,6 +105,7 @@ def test_libraries_are_silent(tmp_path: Path) -> None:
     [
         ["doctor"],
         ["speak", "--text", "Hello.", "-o", "OUT/hello.wav"],
+        ["motion", "--text", "Hi.", "-o", "OUT/hi.json", "--plot", "OUT/hi.png"],
         ["render", "--source", "OUT/face.jpg", "--text", "Hi.", "-o", "OUT/hi.mp4"],
     ],
     ids=lambda arguments: arguments[0],

@@ -54,6 +54,24 @@ model_options = _all(
 )
 """``--backend``, ``--device`` and ``--threads``."""
 
+style_options = _all(
+    click.option(
+        "--style",
+        type=click.Choice(["neutral", "lively", "calm"]),
+        default="neutral",
+        show_default=True,
+        help="Size of all movements of the face.",
+    ),
+    click.option(
+        "--articulation",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="Size of the mouth's movements, 0 to 1.5; 0 keeps it at rest.",
+    ),
+)
+"""``--style`` and ``--articulation``."""
+
 
 def read_text(text: str | None, text_file: Path | None) -> str | None:
     """Return the words of ``--text`` or ``--text-file``; None if neither is given.

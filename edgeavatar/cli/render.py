@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeavatar.cli.options import model_options, read_text, text_options
+from edgeavatar.cli.options import model_options, read_text, style_options, text_options
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from edgeavatar.pipeline.job import RenderReport
 
 _PATH = click.Path(path_type=Path)
@@ -21,6 +19,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--source", "-s", type=_PATH, required=True, help="Photo or video with a face.")
 @text_options
 @click.option("--audio", "-a", type=_PATH, help="Recorded speech to follow instead of text.")
+@click.option(
+    "--motion",
+    type=_PATH,
+    help="Mouth-motion track to follow instead of the words; see `edgeavatar motion`.",
+)
 @click.option(
     "--output", "-o", type=_PATH, required=True, help="Video to write: .mp4, .mov, .mkv or .webm."
 )
@@ -49,8 +52,9 @@ _PATH = click.Path(path_type=Path)
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of a photo's head movement.",
+    help="Of a photo's head movement, brows and blinks.",
 )
+@style_options
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @model_options
 @click.option("--crf", type=int, help="Quality of the encoder, less is better.")
@@ -90,11 +94,12 @@ def render(
     from edgeavatar.cli.progress import progress_bar
     from edgeavatar.pipeline import RenderJob
     from edgeavatar.pipeline import render as run
+    from edgeavatar.rates import parse_rate
 
     job = RenderJob(
         text=read_text(text, text_file),
         volume_lufs=volume,
-        fps=None if fps is None else _parse_fps(fps),
+        fps=None if fps is None else parse_rate(fps),
         label=None if no_label else label,
         **options,
     )
@@ -108,25 +113,6 @@ def render(
     elif not quiet:
         for line in _summary(report):
             click.echo(line)
-
-
-def _parse_fps(value: str) -> Fraction:
-    """Frame rate from ``30``, ``29.97`` or ``30000/1001``."""
-    from fractions import Fraction
-
-    from edgeavatar.errors import UsageError
-
-    try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"expected a frame rate as 25 or 30000/1001, found {value!r}") from None
-    # Containers count in 32 bits: 29.9700001 means what 29.97 does.
-    rate = rate.limit_denominator(1001)
-    # Broadcast rates are written short and are meant exactly.
-    for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
-        if abs(rate - exact) < Fraction(1, 200):
-            return exact
-    return rate
 
 
 def _summary(report: RenderReport) -> list[str]:

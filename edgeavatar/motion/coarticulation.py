@@ -51,7 +51,8 @@ class Articulation:
     """
 
     strength: float = 1.0
-    """Size of all openings and shapes, 0.2 to 1.6; 1 is the middle of measured speakers."""
+    """Size of all openings and shapes, 0 to 1.7; 1 is the middle of measured speakers. At 0 the
+    mouth stays at rest, at all others the lips meet in bilabials."""
     stress_gain: float = 1.08
     """Opening of a vowel with primary stress relative to secondary stress, 1 to 1.5."""
     unstressed_gain: float = 0.88
@@ -64,7 +65,7 @@ class Articulation:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("strength", 0.2, 1.6),
+            ("strength", 0.0, 1.7),
             ("stress_gain", 1.0, 1.5),
             ("unstressed_gain", 0.5, 1.0),
             ("min_closure_s", 0.0, 0.1),
@@ -230,7 +231,8 @@ class _Track:
         self._first = low
         wanted = self._moved[: high - low] * self._style.strength
         wanted[:, _OPENING] *= self._stress(times)[:, None]
-        self._score.hold(wanted, times, self._style.strength, self._style.min_closure_s)
+        if self._style.strength > 0.0:
+            self._score.hold(wanted, times, self._style.strength, self._style.min_closure_s)
         return settle(wanted)
 
     def _stress(self, times: Times) -> Times:

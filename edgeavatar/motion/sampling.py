@@ -21,6 +21,7 @@ def sample_rows(
     times: Iterable[Fraction],
     *,
     rate: Fraction = MOTION_RATE,
+    width: int = len(MOTION_NAMES),
 ) -> Iterator[FloatArray]:
     """Read a motion track at given times.
 
@@ -34,17 +35,19 @@ def sample_rows(
     Parameters
     ----------
     blocks : iterable of numpy.ndarray
-        ``(n, 26)`` float32 each; together a track of which row ``i`` holds at ``i / rate`` s.
+        ``(n, width)`` float32 each; together a track of which row ``i`` holds at ``i / rate`` s.
     times : iterable of Fraction
         Seconds, >= 0, never falling; any frame rate, even or not.
     rate : Fraction
         Rows per second of the track.
+    width : int
+        Columns of the track.
 
     Yields
     ------
     numpy.ndarray
-        ``(26,)`` float32. Past the end of the track the mouth is at rest: zeros, reached linearly
-        within one row after the last.
+        ``(width,)`` float32. Past the end of the track everything is at rest: zeros, reached
+        linearly within one row after the last.
 
     Raises
     ------
@@ -52,7 +55,6 @@ def sample_rows(
         If a time is negative or earlier than the one before, or a block has another width.
     """
     source = iter(blocks)
-    width = len(MOTION_NAMES)
     held = np.zeros((0, width), np.float32)
     held_from = 0
     ended = False

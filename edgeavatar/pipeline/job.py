@@ -5,24 +5,83 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict
 
 from edgeavatar.errors import UsageError
+from edgeavatar.motion.style import check_style
+from edgeavatar.rates import check_rate
 
 if TYPE_CHECKING:
     from fractions import Fraction
     from typing import Unpack
 
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
+    from edgeavatar.motion.style import StyleName
 
 Fit = Literal["loop", "freeze", "trim"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
 
 VOLUME_LUFS: Final = (-60.0, -5.0)
 """Loudness that a sound can be brought to: from hardly audible to next to full scale."""
-FPS: Final = (1, 120)
-FPS_DENOMINATOR: Final = 1001
-"""Of 30000/1001, the finest frame rate of broadcasting; containers count in 32 bits."""
+
+
+class WordsJob(Protocol):
+    """What a job says of the words: enough to open them."""
+
+    @property
+    def text(self) -> str | None:
+        """What to say."""
+        ...
+
+    @property
+    def audio(self) -> Path | None:
+        """Recorded speech to follow."""
+        ...
+
+    @property
+    def motion(self) -> Path | None:
+        """Mouth-motion track to follow instead of the words."""
+        ...
+
+    @property
+    def voice(self) -> str | None:
+        """Name of the voice."""
+        ...
+
+    @property
+    def rate(self) -> float:
+        """Speaking rate."""
+        ...
+
+    @property
+    def volume_lufs(self) -> float | None:
+        """Loudness to bring the sound to."""
+        ...
+
+    @property
+    def articulation(self) -> float:
+        """Size of the mouth's movements."""
+        ...
+
+    @property
+    def style(self) -> StyleName:
+        """Manner of speaking."""
+        ...
+
+    @property
+    def backend(self) -> BackendChoice:
+        """What runs the models."""
+        ...
+
+    @property
+    def device(self) -> DeviceChoice:
+        """Where the models run."""
+        ...
+
+    @property
+    def threads(self) -> int | None:
+        """Threads of the models."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +93,7 @@ class RenderJob:
     output: Path
     """Video to write; its extension decides the container."""
     text: str | None = None
-    """What to say; exactly one of ``text`` and ``audio`` is given."""
+    """What to say; exactly one of ``text`` and ``audio`` is given, or neither with ``motion``."""
     audio: Path | None = None
     """Recorded speech to follow: any file with sound."""
     voice: str | None = None
@@ -50,9 +109,17 @@ class RenderJob:
     still: bool = False
     """Keep the head of a photo still and its eyes open."""
     seed: int = 0
-    """Of the head movement and blinks of a photo."""
+    """Of the head movement, brows and blinks of a photo."""
+    articulation: float = 1.0
+    """Size of the mouth's movements, 0 (at rest) to 1.5, where 1 is usual in the style."""
+    style: StyleName = "neutral"
+    """Size of all movements of the face, ``neutral``, ``lively`` or ``calm``; head, brows and lids
+    are moved in photos only."""
     fps: Fraction | None = None
     """Frame rate of a video made from a photo; None is 25."""
+    motion: Path | None = None
+    """Mouth-motion track to follow instead of the words; ``edgeavatar motion`` writes them. Without
+    words, the video is silent and lasts as long as the track."""
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None
@@ -64,36 +131,35 @@ class RenderJob:
 
     def check(self) -> None:
         """Raise UsageError for values that contradict each other or are out of range."""
-        if (self.text is None) == (self.audio is None):
+        silent = self.text is None and self.audio is None and self.motion is not None
+        if not silent:
+            check_words(self, audio="--audio")
+        elif self.voice is not None or self.rate != 1.0 or self.volume_lufs is not None:
             raise UsageError(
-                "expected either text or audio, found "
-                f"{'neither' if self.text is None else 'both'}; "
-                "give one of --text, --text-file and --audio"
+                "--voice, --rate and --volume are for sound, and --motion alone has none; add "
+                "--text or --audio"
             )
-        if self.audio is not None and self.voice is not None:
-            raise UsageError("--voice speaks text, and the words come from --audio; leave one out")
-        if self.audio is not None and self.rate != 1.0:
-            raise UsageError("--rate changes how text is spoken, and the words come from --audio")
-        if self.fps is not None and not FPS[0] <= self.fps <= FPS[1]:
-            raise UsageError(
-                f"expected a frame rate from {FPS[0]} to {FPS[1]}, found {float(self.fps):g}"
-            )
-        if self.fps is not None and self.fps.denominator > FPS_DENOMINATOR:
-            raise UsageError(
-                f"expected a frame rate with a denominator of at most {FPS_DENOMINATOR}, found "
-                f"{self.fps}; round it"
-            )
+        if self.fps is not None:
+            check_rate(self.fps)
         low, high = VOLUME_LUFS
         if self.volume_lufs is not None and not low <= self.volume_lufs <= high:
             raise UsageError(
                 f"expected a volume from {low:g} to {high:g} LUFS, found {self.volume_lufs:g}"
             )
+        check_style(self.style, self.articulation)
+        if self.motion is not None and self.articulation != 1.0:
+            raise UsageError(
+                "--articulation is for motion that is made from words, and --motion brings its "
+                "own; leave one out"
+            )
         if self.seed < 0:
             raise UsageError(f"expected a seed of 0 or more, found {self.seed}")
-        if _same_place(self.output, self.source):
+        if same_place(self.output, self.source):
             raise UsageError(f"{self.output} is the source itself; give another output")
-        if self.audio is not None and _same_place(self.output, self.audio):
+        if self.audio is not None and same_place(self.output, self.audio):
             raise UsageError(f"{self.output} is the recording itself; give another output")
+        if self.motion is not None and same_place(self.output, self.motion):
+            raise UsageError(f"{self.output} is the motion track itself; give another output")
 
 
 class RenderOptions(TypedDict, total=False):
@@ -107,6 +173,8 @@ class RenderOptions(TypedDict, total=False):
     face: str | None
     still: bool
     seed: int
+    articulation: float
+    style: StyleName
     fps: Fraction | None
     backend: BackendChoice
     device: DeviceChoice
@@ -121,14 +189,38 @@ def make_job(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     audio: str | os.PathLike[str] | None = None,
+    motion: str | os.PathLike[str] | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderJob:
     """Make a job; paths may be strings."""
     recording = None if audio is None else Path(audio)
-    return RenderJob(Path(source), Path(output), audio=recording, **options)
+    track = None if motion is None else Path(motion)
+    return RenderJob(Path(source), Path(output), audio=recording, motion=track, **options)
 
 
-def _same_place(one: Path, other: Path) -> bool:
+def check_words(job: WordsJob, *, audio: str) -> None:
+    """Raise UsageError if a job has no words or two kinds, or options of the kind it has not.
+
+    Parameters
+    ----------
+    job
+        Whose words.
+    audio
+        What its command calls the recording.
+    """
+    if (job.text is None) == (job.audio is None):
+        raise UsageError(
+            f"expected either text or audio, found {'neither' if job.text is None else 'both'}; "
+            f"give one of --text, --text-file and {audio}"
+        )
+    if job.audio is not None and job.voice is not None:
+        raise UsageError(f"--voice speaks text, and the words come from {audio}; leave one out")
+    if job.audio is not None and job.rate != 1.0:
+        raise UsageError(f"--rate changes how text is spoken, and the words come from {audio}")
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Tell whether two paths name one file."""
     # Not Path.resolve, which fails on a link to itself.
     try:
         return os.path.realpath(one) == os.path.realpath(other)

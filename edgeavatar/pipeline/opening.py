@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import tee
 from typing import TYPE_CHECKING
 
 import edgeavatar
@@ -22,9 +24,12 @@ from edgeavatar.face import FaceTracker, canonical_mesh
 from edgeavatar.face.smoothing import smooth_offline
 from edgeavatar.motion.acoustics import audio_rows
 from edgeavatar.motion.coarticulation import phoneme_rows
+from edgeavatar.motion.expression import sound_expression, speech_expression
+from edgeavatar.motion.style import style_named
+from edgeavatar.motion.track_file import read_track
 from edgeavatar.pipeline.faces import FaceTrack
 from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
-from edgeavatar.pipeline.words import RecordedSpeech, SpokenText, Words
+from edgeavatar.pipeline.words import RecordedSpeech, SilentTrack, SpokenText, TrackedSound, Words
 from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.dentition import fit_anatomy
 from edgeavatar.rendering.geometric import GeometricRenderer
@@ -36,18 +41,36 @@ from edgeavatar.video.source import open_source
 from edgeavatar.video.writer import AUDIO_RATE_HZ, VideoWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
-    from edgeavatar.pipeline.job import RenderJob
+    from edgeavatar.pipeline.job import RenderJob, WordsJob
     from edgeavatar.rendering.geometric import MouthRenderer
     from edgeavatar.rendering.geometry import Person
     from edgeavatar.rendering.interior import InteriorLight
+    from edgeavatar.types import SpeechChunk
 
 
 @contextmanager
-def open_words(job: RenderJob) -> Iterator[Words]:
-    """Open the voice or the recording of a job."""
+def open_words(
+    job: WordsJob,
+    hear: Callable[[SpeechChunk], None] | None = None,
+    *,
+    head: int | None = None,
+) -> Iterator[Words]:
+    """Open the voice or the recording of a job, and its motion track.
+
+    Parameters
+    ----------
+    job
+        Whose words.
+    hear
+        Called with each piece of speech that a voice gives, as it is made.
+    head
+        Seed of a head that is to move with the words; None if none is.
+    """
+    style = style_named(job.style, job.articulation)
+    track = None if job.motion is None else read_track(job.motion)
     with ExitStack() as stack:
         if job.text is not None:
             voice = open_voice(
@@ -56,21 +79,54 @@ def open_words(job: RenderJob) -> Iterator[Words]:
             stack.callback(voice.close)
             chunks = voice.synthesize(job.text, rate=job.rate)
             target = DEFAULT_LUFS if job.volume_lufs is None else job.volume_lufs
+            chunks = _overheard(level_speech(chunks, target), hear)
+            expressions = None
+            if head is not None:
+                chunks, seen = tee(chunks)
+                expressions = speech_expression(seen, head, style)
+            if track is not None:
+                spoken = (chunk.audio for chunk in chunks)
+                yield TrackedSound(
+                    spoken,
+                    voice.info.sample_rate,
+                    track,
+                    voice=voice.info.name,
+                    expressions=expressions,
+                )
+                return
             yield SpokenText(
-                level_speech(chunks, target),
-                phoneme_rows,
+                chunks,
+                partial(phoneme_rows, articulation=style.mouth),
                 voice.info.sample_rate,
                 len(job.text),
                 voice.info.name,
+                expressions,
             )
+        elif job.audio is None:
+            assert track is not None  # the check of every job
+            yield SilentTrack(track)
         else:
-            assert job.audio is not None  # RenderJob.check
-            detector = open_vad()
-            stack.callback(detector.close)
             sound = decode_audio(job.audio, AUDIO_RATE_HZ)
             if job.volume_lufs is not None:
                 found_lufs = measure_stream_lufs(decode_audio(job.audio, AUDIO_RATE_HZ))
                 sound = amplify(sound, gain_to(job.volume_lufs, found_lufs))
+            expressions = None
+            if head is not None:
+                sound, seen_sound = tee(sound)
+                expressions = sound_expression(
+                    resample_stream(seen_sound, HEARING_RATE), head, style
+                )
+            if track is not None:
+                yield TrackedSound(
+                    sound,
+                    AUDIO_RATE_HZ,
+                    track,
+                    sound_duration_s(job.audio),
+                    expressions=expressions,
+                )
+                return
+            detector = open_vad()
+            stack.callback(detector.close)
             yield RecordedSpeech(
                 sound,
                 lambda chunks: resample_stream(chunks, HEARING_RATE),
@@ -78,7 +134,17 @@ def open_words(job: RenderJob) -> Iterator[Words]:
                 detector,
                 AUDIO_RATE_HZ,
                 sound_duration_s(job.audio),
+                expressions,
             )
+
+
+def _overheard(
+    chunks: Iterable[SpeechChunk], hear: Callable[[SpeechChunk], None] | None
+) -> Iterator[SpeechChunk]:
+    for chunk in chunks:
+        if hear is not None:
+            hear(chunk)
+        yield chunk
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, overload
 
 from edgeavatar.motion.idle import idle_pose
+from edgeavatar.motion.style import style_named
 from edgeavatar.pipeline.job import RenderJob, RenderReport, make_job
 from edgeavatar.pipeline.opening import (
     open_faces,
@@ -41,6 +42,7 @@ def render(
     source: str | PathLike[str],
     output: str | PathLike[str],
     audio: str | PathLike[str] | None = None,
+    motion: str | PathLike[str] | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderReport: ...
 
@@ -80,8 +82,9 @@ def render(
     with ExitStack() as stack:
         tell("opening", None, 0)
         with clock.of("opening"):
-            words = stack.enter_context(open_words(job))
             picture = stack.enter_context(open_picture(job))
+            head = job.seed if picture.sways else None
+            words = stack.enter_context(open_words(job, head=head))
             faces = stack.enter_context(open_faces(job))
             words.lasts_beyond(Fraction(0))  # what cannot be said fails before work is done
             label = open_label(job, picture)
@@ -89,16 +92,20 @@ def render(
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
             renderer = open_renderer(*faces.learn(picture.probe()))
+        style = style_named(job.style, job.articulation)
         written = faceless = 0
         end_s = Fraction(0)
         with clock.of("rendering"):
             for frame, face in faces.follow(picture.frames(words.lasts_beyond)):
                 row = words.row_at(frame.time_s)
+                idle = None
+                if picture.sways:
+                    expression = words.expression_at(frame.time_s)
+                    idle = idle_pose(float(frame.time_s), job.seed, expression, style)
                 if face is None:
                     faceless += 1
                     made = frame
                 else:
-                    idle = idle_pose(float(frame.time_s), job.seed) if picture.sways else None
                     made = renderer.render(frame, face, row, idle)
                 for chunk in words.sound_until(frame.time_s):
                     writer.write_audio(chunk)
@@ -125,7 +132,7 @@ def render(
             backends=faces.backends,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
-            warnings=[*picture.warnings, *faces.notes],
+            warnings=[*picture.warnings, *faces.notes, *words.notes],
         )
 
 

@@ -1,4 +1,4 @@
-"""The sound half of a render: what is heard, and how the mouth moves with it.
+"""The sound half of a render: what is heard, and how mouth and face move with it.
 
 Sound is made while it is asked for. Both the mouth and the file follow it: each piece is handed to
 the motion model at once and kept until the picture has come as far.
@@ -10,22 +10,32 @@ from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
+from edgeavatar.motion.gestures import COLUMNS
 from edgeavatar.motion.sampling import sample_rows
-from edgeavatar.types import AudioChunk
+from edgeavatar.types import MOTION_RATE, AudioChunk, Expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from edgeavatar.audio.vad import VoiceActivityDetector
-    from edgeavatar.types import FloatArray, SpeechChunk
+    from edgeavatar.types import FloatArray, MotionTrack, SpeechChunk
 
 
 class Words(Protocol):
     """Sound and the mouth motion that belongs to it, both asked for in order of time."""
 
-    sample_rate: int
     voice: str | None
     """Name of the voice that speaks; None for a recording."""
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Of the sound; None if there is none."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What to tell of sound and motion, once they have ended."""
+        ...
 
     def lasts_beyond(self, time_s: Fraction) -> bool:
         """Tell whether there is sound after this moment."""
@@ -33,6 +43,13 @@ class Words(Protocol):
 
     def row_at(self, time_s: Fraction) -> FloatArray:
         """Mouth weights of this moment, ``(26,)``; moments must not go back."""
+        ...
+
+    def expression_at(self, time_s: Fraction) -> Expression | None:
+        """Tell what the words do to brows, lids and head at this moment; moments must not go back.
+
+        None if the words are not followed in this.
+        """
         ...
 
     def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:
@@ -50,24 +67,49 @@ class Words(Protocol):
         ...
 
 
-class _Stream:
-    """Bookkeeping that both kinds of words share: sound waiting for the picture, and sampling."""
+def rows_at_rate(words: Words, fps: Fraction) -> Iterator[tuple[Fraction, FloatArray]]:
+    """Yield the moments of an even frame rate, and the mouth weights of each, while words last."""
+    index = 0
+    while words.lasts_beyond(index / fps):
+        yield index / fps, words.row_at(index / fps)
+        index += 1
 
-    def __init__(self, sample_rate: int, voice: str | None = None) -> None:
+
+class _Stream:
+    """Bookkeeping that all kinds of sound share: sound waiting for the picture, and sampling."""
+
+    def __init__(
+        self,
+        sample_rate: int,
+        voice: str | None = None,
+        rows_rate: Fraction = MOTION_RATE,
+        expressions: Iterator[FloatArray] | None = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.voice = voice
+        self._rows_rate = rows_rate
         self._waiting: deque[AudioChunk] = deque()
         self._end_sample = 0
         self._moment = Fraction(0)
         self._sampled: Iterator[FloatArray] | None = None
+        self._expressed = (
+            None
+            if expressions is None
+            else sample_rows(expressions, self._moments(), width=COLUMNS)
+        )
 
     def _pull(self) -> bool:
         """Make one more piece of sound; False at the end."""
         raise AssertionError("subclasses pull")
 
     def _rows(self) -> Iterator[FloatArray]:
-        """Blocks of mouth weights at :data:`~edgeavatar.types.MOTION_RATE`."""
+        """Blocks of mouth weights at ``rows_rate``."""
         raise AssertionError("subclasses give rows")
+
+    @property
+    def notes(self) -> list[str]:
+        """Nothing is odd about motion that is made from the sound itself."""
+        return []
 
     @property
     def duration_s(self) -> Fraction:
@@ -85,8 +127,16 @@ class _Stream:
         """Mouth weights of this moment, ``(26,)``; moments must not go back."""
         self._moment = time_s
         if self._sampled is None:
-            self._sampled = sample_rows(self._rows(), self._moments())
+            self._sampled = sample_rows(self._rows(), self._moments(), rate=self._rows_rate)
         return next(self._sampled)
+
+    def expression_at(self, time_s: Fraction) -> Expression | None:
+        """Tell what the words do to brows, lids and head at this moment."""
+        if self._expressed is None:
+            return None
+        self._moment = time_s
+        emphasis, asking, blink = next(self._expressed).tolist()
+        return Expression(emphasis, asking, blink)
 
     def _moments(self) -> Iterator[Fraction]:
         while True:
@@ -124,6 +174,8 @@ class SpokenText(_Stream):
         Characters of the whole text, for :attr:`share_done`.
     voice
         Its name.
+    expressions
+        Blocks of :func:`~edgeavatar.motion.expression.speech_expression`, if they are wanted.
     """
 
     def __init__(
@@ -133,8 +185,9 @@ class SpokenText(_Stream):
         sample_rate: int,
         length: int,
         voice: str,
+        expressions: Iterator[FloatArray] | None = None,
     ) -> None:
-        super().__init__(sample_rate, voice)
+        super().__init__(sample_rate, voice, expressions=expressions)
         self._chunks = iter(chunks)
         self._move = move
         self._unheard: deque[SpeechChunk] = deque()
@@ -181,6 +234,8 @@ class RecordedSpeech(_Stream):
         Of ``chunks``.
     total_s
         Length of the recording if it is known.
+    expressions
+        Blocks of :func:`~edgeavatar.motion.expression.sound_expression`, if they are wanted.
     """
 
     def __init__(
@@ -191,8 +246,9 @@ class RecordedSpeech(_Stream):
         detector: VoiceActivityDetector,
         sample_rate: int,
         total_s: Fraction | None,
+        expressions: Iterator[FloatArray] | None = None,
     ) -> None:
-        super().__init__(sample_rate)
+        super().__init__(sample_rate, expressions=expressions)
         self._chunks = iter(chunks)
         self._resample = to_hearing_rate
         self._move = move
@@ -229,6 +285,108 @@ class RecordedSpeech(_Stream):
             probabilities.extend(float(p) for p in self._detector.push(chunk.samples))
             yield chunk
         probabilities.extend(float(p) for p in self._detector.flush())
+
+
+class TrackedSound(_Stream):
+    """Sound of any kind, and a mouth that follows a track instead of it.
+
+    Parameters
+    ----------
+    chunks
+        The sound.
+    sample_rate
+        Of the sound.
+    track
+        What the mouth does. Where it ends before the sound does, the mouth rests.
+    total_s
+        Length of the sound if it is known.
+    voice
+        Name of the voice that speaks; None for a recording.
+    expressions
+        As for :class:`SpokenText` or :class:`RecordedSpeech`.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterable[AudioChunk],
+        sample_rate: int,
+        track: MotionTrack,
+        total_s: Fraction | None = None,
+        voice: str | None = None,
+        expressions: Iterator[FloatArray] | None = None,
+    ) -> None:
+        super().__init__(sample_rate, voice, track.rate, expressions)
+        self._chunks = iter(chunks)
+        self._track = track
+        self._total_s = total_s
+        self._ended = False
+
+    @property
+    def share_done(self) -> float | None:
+        """Share of the sound that was made, by the length of the track if its own is not known."""
+        return float(min(Fraction(1), self.duration_s / (self._total_s or duration_s(self._track))))
+
+    @property
+    def notes(self) -> list[str]:
+        """That the track lasts longer than the sound by more than one of its rows."""
+        track_s = duration_s(self._track)
+        if not self._ended or track_s - self.duration_s <= 1 / self._track.rate:
+            return []
+        return [
+            f"the motion track lasts {float(track_s):.2f} s and the sound "
+            f"{float(self.duration_s):.2f} s: the rest of the track was not used"
+        ]
+
+    def _pull(self) -> bool:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self._ended = True
+            return False
+        self._keep(chunk)
+        return True
+
+    def _rows(self) -> Iterator[FloatArray]:
+        yield self._track.rows
+
+
+class SilentTrack:
+    """Mouth motion without any sound.
+
+    Parameters
+    ----------
+    track
+        What the mouth does, and for how long.
+    """
+
+    sample_rate: int | None = None
+    voice: str | None = None
+
+    def __init__(self, track: MotionTrack) -> None:
+        self._stream = TrackedSound((), 1, track)
+        self.duration_s = duration_s(track)
+        self.share_done: float | None = 1.0
+        self.notes: list[str] = []
+
+    def lasts_beyond(self, time_s: Fraction) -> bool:
+        """Tell whether the track goes on after this moment."""
+        return time_s < self.duration_s
+
+    def row_at(self, time_s: Fraction) -> FloatArray:
+        """Mouth weights of this moment, ``(26,)``; moments must not go back."""
+        return self._stream.row_at(time_s)
+
+    def expression_at(self, time_s: Fraction) -> Expression | None:  # noqa: ARG002
+        """Give None: there are no words."""
+        return None
+
+    def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:  # noqa: ARG002
+        """Yield nothing."""
+        return iter(())
+
+
+def duration_s(track: MotionTrack) -> Fraction:
+    """Tell how long a track lasts: each row for its share of a second."""
+    return len(track.rows) / track.rate
 
 
 def _drain(values: deque[float]) -> Iterator[float]:

@@ -20,7 +20,7 @@ import pytest
 
 from edgeavatar import cli
 from edgeavatar.cli.progress import progress_bar
-from edgeavatar.cli.render import _parse_fps
+from edgeavatar.rates import parse_rate
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ["opening", "learning the face", "rendering", "finishing"]
@@ -126,7 +126,7 @@ def test_names_in_any_script(capfd: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_frame_rates_as_people_write_them(written: str, meant: str) -> None:
-    assert str(_parse_fps(written)) == meant
+    assert str(parse_rate(written)) == meant
 
 
 def test_lines_tell_the_time_left(

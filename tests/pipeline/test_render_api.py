@@ -20,7 +20,8 @@ def test_options_are_the_fields_of_a_job() -> None:
     fields = {name: kind for name, kind in RenderJob.__annotations__.items() if "Path" not in kind}
     options = {name: kind.__forward_arg__ for name, kind in RenderOptions.__annotations__.items()}
     assert options == fields
-    assert set(inspect.signature(make_job).parameters) == {"source", "output", "audio", "options"}
+    paths = {"source", "output", "audio", "motion"}
+    assert set(inspect.signature(make_job).parameters) == paths | {"options"}
 
 
 def test_a_job_and_its_fields_make_the_same_video(photo: Path, tmp_path: Path) -> None:
