@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 UV ?= uv
 DATA ?= $(or $(EDGEAVATAR_DATA),../shared/data)
+# Of training, on a GPU of the size of an H100; multiply by what yours is slower.
+MINUTES ?= 25
 DEMO_TEXT ?= Good morning. Every frame of this video was made on this computer, without a network. \
 	My face belongs to nobody, and my voice is a small file on this disk.
 
@@ -16,7 +18,7 @@ PROJECT := pyproject.toml hatch_build.py edgeavatar/__init__.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test install install-dev check format bench export models docs lock clean distclean
+.PHONY: help demo test install install-dev check format bench export train models docs lock clean distclean
 
 help: ## this list
 	@printf 'make TARGET\n\n'
@@ -84,6 +86,14 @@ export: install-dev ## derive the weights of our own anew from the data sets in 
 	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make export DATA=FOLDER" >&2; exit 1; }
 	@$(BIN)/edgeavatar models install face
 	$(BIN)/python -m export.face_basis --rig "$(DATA)/ict_facekit.npz" -o models/face_basis.npz
+
+train: install-dev ## train the motion nets anew from the data sets in DATA (a GPU, or patience)
+	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make train DATA=FOLDER" >&2; exit 1; }
+	@$(BIN)/python -c 'import torch, onnx' 2>/dev/null || { echo "error: expected torch and onnx, found none; install them: $(BIN)/pip install -e '.[export]'" >&2; exit 1; }
+	@$(BIN)/edgeavatar models install face voice-hibari voice-kokoro voice-joe
+	$(BIN)/python -m export.train.pack --data "$(DATA)" --cache out/cache -o out/pack
+	$(BIN)/python -m export.train.motion --pack out/pack -o out/motion --minutes $(MINUTES)
+	$(BIN)/python -m export.to_onnx --checkpoint out/motion/motion.pt -o models
 
 models: install ## install the default models
 	@$(BIN)/edgeavatar models install --profile default

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 FALL_PER_ROW = 0.012
 """What the level forgets: 5.2 dB a second, so a pause does not turn the room up."""
-LEVEL_START, LEVEL_LOWEST = -3.0, -8.5
-"""Level before anything was heard, about that of speech at -26 dBFS, and its lower bound: sound
-24 dB below that is not turned up further."""
+LEVEL_START, LEVEL_LOWEST = -6.0, -8.5
+"""Level before anything was heard, that of quiet speech at -38 dBFS, so that speech is at its own
+level from its first loud vowel on; and the lower bound of the level: quieter sound is not turned
+up."""
 INPUT_SCALE = 0.25
 INPUT_BOUNDS = (-2.5, 1.0)
 """Rows less the level are scaled and cut: 43 dB below the level and quieter is all the same."""
@@ -49,7 +50,7 @@ class _Level:
         running = np.maximum.accumulate(np.append(self._value, values + fall))[1:] - fall
         if len(values):
             self._value = float(running[-1])
-        return np.maximum(running, self._lowest)
+        return np.asarray(np.maximum(running, self._lowest))
 
 
 class Hearing:

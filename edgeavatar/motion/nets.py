@@ -83,7 +83,12 @@ class StreamedNet:
         self._state: npt.NDArray[np.float32] = np.zeros([n or 0 for n in state], np.float32)
         self._silence = silence.astype(np.float32)
         self._outputs = outputs
-        self._early = self._delay = delay
+        self._delay = delay
+        # Before a stream begins there was silence, which is not what zeros mean.
+        self._early = 0
+        before = np.repeat(self._silence[None], self._state.shape[-1], axis=0)
+        self.push(before)
+        self._early = delay
 
     def push(self, rows: FloatArray) -> FloatArray:
         """Take the next ``(n, inputs)`` rows and return ``(k, outputs)`` that are ready."""

@@ -3,6 +3,7 @@
 - A closure is a constraint, not a wish: the lip gap is pulled to contact over each bilabial, for
   long enough to fall on a video frame (blending goals alone can leave lips apart in a bilabial, see
   King & Parent 2005).
+- Open vowels are seen to be open, where speed allows.
 - In silence everything returns to rest within 120 ms.
 - Speed is limited (:func:`~edgeavatar.motion.dynamics.settle`). What fast speech has no time for is
   undershot, as by real speakers (Lindblom 1963), while closures stay whole.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeavatar.motion.dynamics import RATE, SMOOTHING_RADIUS, plateau
-from edgeavatar.motion.visemes import ARTICULATORS, PRESSED_GAP, SILENCE, visemes_of
+from edgeavatar.motion.visemes import ARTICULATORS, PRESSED_GAP, SILENCE, is_open_vowel, visemes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,9 @@ _SEALING_S = 0.03
 """Time over which lips meet and part; the speed limit makes it longer where they are far apart."""
 _VOWEL_CLEARANCE_S = 0.025
 """A closure stays this far from the middle of a vowel, so that the vowel is seen too."""
+_OPEN_GAP, _OPENING_S = 0.022, 0.015
+"""Gap that an open vowel has at least (face heights), where there is time for it: a quarter of a
+long one's."""
 _HELD_SHARE = 0.8
 """Part of a bilabial's time before its release."""
 
@@ -50,6 +54,8 @@ class Span:
     silent: bool
     seals: bool
     vowel: bool
+    open: bool = False
+    """An open, unrounded vowel."""
     stress: int = 0
     """0 none, 1 secondary, 2 primary."""
 
@@ -70,6 +76,7 @@ class Score:
                 silent=symbol == SILENCE or not visemes[0].target.any(),
                 seals=any(v.seals for v in visemes),
                 vowel=all(v.vowel for v in visemes),
+                open=is_open_vowel(symbol),
                 stress=stress,
             )
         )
@@ -93,6 +100,13 @@ class Score:
         min_closure_s : float
             Shortest time that lips stay together.
         """
+        for span in self.spans:
+            if span.open:
+                # A net may smooth a short vowel away between two closures.
+                low, high = np.searchsorted(times, (span.start - _OPENING_S, span.end + _OPENING_S))
+                near = plateau(times[low:high], span.start, span.end, _OPENING_S)
+                gap = wanted[low:high, _GAP]
+                gap += np.maximum(0.0, min(1.0, strength) * _OPEN_GAP * near - gap)
         for start, end in self._closures(min_closure_s):
             low, high = np.searchsorted(times, (start - _SEALING_S, end + _SEALING_S))
             seal = plateau(times[low:high], start, end, _SEALING_S)

@@ -63,7 +63,7 @@ def strangers(rows: Tensor, generator: torch.Generator) -> Tensor:
         return low + (high - low) * u
 
     band = torch.arange(mels, device=rows.device)[None]
-    position = torch.clamp(band * torch.exp(uniform(-0.13, 0.13)), 0.0, mels - 1.001)
+    position = torch.clamp(band * torch.exp(uniform(-0.2, 0.2)), 0.0, mels - 1.001)
     low = position.long()
     share = (position - low)[:, None]
     index = low[:, None].expand_as(rows)

@@ -141,10 +141,10 @@ class Sampler:
             which = self._draw.choice(len(first), count, p=weight)
             # Windows run on into the next recording of their kind, which is one more voice.
             start = first[which] + self._draw.uniform(-0.3, 0.9, count) * rows[which]
-            last = first[-1] + rows[-1] - int(ROWS * 1.2) - 2
+            last = first[-1] + rows[-1] - int(ROWS * 1.26) - 2
             starts.append(np.clip(start, first[0], last))
             kinds += [kind] * count
-        speed = np.exp(self._draw.uniform(-0.17, 0.17, len(kinds)))
+        speed = np.exp(self._draw.uniform(-0.22, 0.22, len(kinds)))
         at = torch.from_numpy(np.concatenate(starts)).to(device)[:, None]
         pace = torch.from_numpy(speed).to(device)[:, None]
         position = at * HOP + torch.arange(ROWS * HOP, device=device)[None] * pace
@@ -289,7 +289,7 @@ class Trainer:
             {"params": n.parameters(), "lr": rate * (0.6 if n is self.listener else 1.0)}
             for n in nets
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.03)
         peaks = [g["lr"] for g in optimizer.param_groups]
         began, step, shown = time.time(), 0, 0.0
         while (passed := (time.time() - began) / seconds) < 1.0:

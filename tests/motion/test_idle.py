@@ -7,14 +7,18 @@ import pytest
 
 from edgeavatar.errors import UsageError
 from edgeavatar.motion.idle import idle_pose
+from edgeavatar.motion.style import NEUTRAL, SpeakingStyle, style_named
+from edgeavatar.types import Expression
 
 FIELDS = ("yaw_deg", "pitch_deg", "roll_deg", "shift_x", "shift_y", "blink", "brow_up")
 BOUNDS = (1.5, 1.1, 0.9, 0.006, 0.004)
 
 
-def curves(seed: int, length_s: float, rate: float = 50.0, emphasis: float = 0.0) -> np.ndarray:
+def curves(
+    seed: int, length_s: float, rate: float = 50.0, style: SpeakingStyle = NEUTRAL
+) -> np.ndarray:
     times = np.arange(0.0, length_s, 1.0 / rate)
-    poses = (idle_pose(float(t), seed, emphasis=emphasis) for t in times)
+    poses = (idle_pose(float(t), seed, style=style) for t in times)
     return np.array([[getattr(pose, field) for field in FIELDS] for pose in poses])
 
 
@@ -73,20 +77,62 @@ def test_a_blink_shuts_fast_and_opens_slowly() -> None:
 
 
 def test_emphasis_nods_and_raises_the_brows() -> None:
-    still, stressed = idle_pose(5.0, 1), idle_pose(5.0, 1, emphasis=1.0)
-    assert stressed.pitch_deg == pytest.approx(still.pitch_deg - 0.9)
-    assert stressed.brow_up > still.brow_up + 0.2
+    still, stressed = idle_pose(5.0, 1), idle_pose(5.0, 1, Expression(emphasis=1.0))
+    assert stressed.pitch_deg == pytest.approx(still.pitch_deg - NEUTRAL.nod_deg)
+    assert stressed.brow_up == pytest.approx(still.brow_up + NEUTRAL.brow_lift)
     assert stressed.yaw_deg == still.yaw_deg
+
+
+def test_a_question_raises_brows_and_chin() -> None:
+    still, asking = idle_pose(5.0, 1), idle_pose(5.0, 1, Expression(asking=1.0))
+    assert still.pitch_deg + 0.3 < asking.pitch_deg < still.pitch_deg + NEUTRAL.nod_deg
+    assert asking.brow_up == pytest.approx(still.brow_up + NEUTRAL.brow_lift)
+    both = idle_pose(5.0, 1, Expression(emphasis=1.0, asking=1.0))
+    assert both.brow_up == pytest.approx(asking.brow_up)
+
+
+def test_blinks_are_those_of_the_expression() -> None:
+    alone = curves(0, 20.0)[:, 5]
+    shut = int(alone.argmax()) / 50.0
+    assert idle_pose(shut, 0).blink > 0.9
+    assert idle_pose(shut, 0, Expression()).blink == 0.0
+    assert idle_pose(shut, 0, Expression(blink=0.3)).blink == 0.3
+
+
+def test_styles_sway_and_blink_more_or_less() -> None:
+    calm, neutral, lively = (
+        curves(2, 240.0, style=style_named(name)) for name in ("calm", "neutral", "lively")
+    )
+    for column in range(5):
+        assert calm[:, column].std() < 0.8 * neutral[:, column].std()
+        assert lively[:, column].std() > 1.2 * neutral[:, column].std()
+    # As fast again as large.
+    pace = [np.diff(track[:, 0]).std() / track[:, 0].std() for track in (calm, neutral, lively)]
+    assert pace[0] < 0.9 * pace[1] < 0.9 * 0.9 * pace[2]
+    blinks = [len(blink_starts(track[:, 5])) for track in (calm, neutral, lively)]
+    assert blinks[0] < blinks[1] < blinks[2]
+
+
+@pytest.mark.parametrize("name", ["calm", "neutral", "lively"])
+def test_brows_at_their_highest_are_within_bounds(name: str) -> None:
+    style = style_named(name)  # type: ignore[arg-type]
+    most = Expression(emphasis=1.0, asking=1.0)
+    highest = max(idle_pose(t / 5.0, 3, most, style).brow_up for t in range(600))
+    assert style.brow_lift < highest < 1.0
 
 
 def test_hours_are_as_cheap_as_seconds() -> None:
     assert abs(idle_pose(36_000.5, 2).yaw_deg) <= 1.5
 
 
-@pytest.mark.parametrize(
-    ("time_s", "seed", "emphasis"),
-    [(-1.0, 0, 0.0), (0.0, -1, 0.0), (0.0, 0, 2.0), (math.nan, 0, 0.0)],
-)
-def test_values_out_of_range_are_refused(time_s: float, seed: int, emphasis: float) -> None:
+@pytest.mark.parametrize(("time_s", "seed"), [(-1.0, 0), (0.0, -1), (math.nan, 0)])
+def test_values_out_of_range_are_refused(time_s: float, seed: int) -> None:
     with pytest.raises(UsageError, match="expected time"):
-        idle_pose(time_s, seed, emphasis=emphasis)
+        idle_pose(time_s, seed)
+
+
+@pytest.mark.parametrize("field", ["emphasis", "asking", "blink"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_wild_expressions_are_refused(field: str, value: float) -> None:
+    with pytest.raises(UsageError, match="from 0 to 1, found"):
+        idle_pose(0.0, 0, Expression(**{field: value}))

@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 
 from edgeavatar.motion.mel import (
-    LogMel,
-    log_mel,
     FLOOR,
     HOP_LENGTH,
     MAX_HZ,
@@ -13,6 +11,8 @@ from edgeavatar.motion.mel import (
     N_MELS,
     SAMPLE_RATE,
     WINDOW_LENGTH,
+    LogMel,
+    log_mel,
     mel_filters,
 )
 

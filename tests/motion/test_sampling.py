@@ -78,3 +78,10 @@ def test_times_must_not_fall() -> None:
 def test_blocks_of_another_width_are_refused() -> None:
     with pytest.raises(UsageError, match="26 weights"):
         list(sample_rows([np.zeros((5, 52), np.float32)], [Fraction(0)]))
+
+
+def test_tracks_of_another_width() -> None:
+    rows = list(sample_rows([ramp(10)[:, :3]], [Fraction(1, 200), Fraction(1)], width=3))
+    np.testing.assert_allclose(rows, [[0.5, 0.5, 0.5], [0.0, 0.0, 0.0]])
+    with pytest.raises(UsageError, match="3 weights"):
+        list(sample_rows([ramp(10)], [Fraction(0)], width=3))

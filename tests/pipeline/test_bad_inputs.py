@@ -157,6 +157,8 @@ OPTIONS = [
     (["--encoder", "theirs"], 2, "libx264"),
     (["--encoder", "libvpx-vp9", "-o", "new.mov"], 2, "libx265"),
     (["--seed", "-1"], 2, "-1"),
+    (["--articulation", "1.6"], 2, "from 0 to 1.5"),
+    (["--style", "angry"], 2, "'angry'"),
     (["--threads", "0"], 2, "0"),
     (["--fit", "stretch"], 2, "'stretch'"),
     (["--device", "npu"], 6, "npu"),
