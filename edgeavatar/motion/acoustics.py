@@ -129,7 +129,7 @@ class _Ear:
         heard = self._listener.push(self._hearing.push(samples))
         moved = self._mouth.push(heard)
         voiced = self._voiced(len(heard))
-        yield from _rows(self._restraint.push(moved.astype(np.float64), heard[:, :-1], voiced))
+        yield from _rows(self._restraint.push(moved.astype(np.float64), heard, voiced))
 
     def finish(self) -> Iterator[FloatArray]:
         heard = np.concatenate([self._listener.push(self._hearing.flush()), self._listener.flush()])
@@ -139,7 +139,7 @@ class _Ear:
             if self._detector is None
             else self._detector.finish(self._samples)
         )
-        yield from _rows(self._restraint.push(moved.astype(np.float64), heard[:, :-1], voiced))
+        yield from _rows(self._restraint.push(moved.astype(np.float64), heard, voiced))
         yield from _rows(self._restraint.flush())
 
     def _voiced(self, rows: int) -> Flags:

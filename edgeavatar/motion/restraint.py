@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeavatar.motion.dynamics import SPEED_PER_ROW
+from edgeavatar.motion.nets import HEARD
 from edgeavatar.motion.phones import PHONES
 from edgeavatar.motion.visemes import ARTICULATORS, PRESSED_GAP, is_bilabial
 
@@ -33,12 +34,18 @@ _SPEAKING = 0.5
 """Probability from which somebody speaks."""
 _SHORTEST_ROWS = 1
 """Sounds and gaps no longer than twice this are clicks."""
-_HELD_ROWS = 2
-_FADE_ROWS = 3
-"""Speech is widened by 20 ms and faded over ±30 ms: the mouth rests 60 ms after the last sound."""
-_GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
+_LOUD = 0.04
+_LOUD_BACK_ROWS, _LOUD_AHEAD_ROWS = 5, 2
+"""Where clean speech would have been quieter than this for so long before and after, it has ended:
+no phoneme but the weakest fricatives are, and none for 80 ms. In noise the listener hears this
+sooner than it is sure of silence."""
+_HELD_ROWS = 1
+_FADE_ROWS = 2
+"""Speech is widened by 10 ms and faded over ±20 ms: with the time above, the mouth rests 90 ms
+after the last sound."""
+_GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
 
-_SEAL_FROM, _SEAL_FULL = 0.35, 0.65
+_SEAL_FROM, _SEAL_FULL = 0.2, 0.45
 """Probabilities of a bilabial between which lips are drawn together."""
 _SEAL_ROWS = 1
 """A closure reaches this far beyond the rows in which it is heard: 40 ms is one frame at 25 fps."""
@@ -46,7 +53,7 @@ _SEAL_ROWS = 1
 _ENVELOPE_ROWS = 3
 LOOK_AHEAD = _ENVELOPE_ROWS + 1
 """Rows of movement that must be known after the one that is given."""
-_BACK = _GATE_REACH + 1
+_BACK = _GATE_REACH + _LOUD_BACK_ROWS + 1
 
 
 class Restraint:
@@ -62,22 +69,22 @@ class Restraint:
         self._strength = strength
         # Before the stream begins there is rest and silence.
         self._wanted: Channels = np.zeros((_BACK, len(ARTICULATORS)))
-        self._phones: FloatArray = np.zeros((_BACK, len(PHONES)), np.float32)
-        self._phones[:, 0] = 1.0
+        self._heard: FloatArray = np.zeros((_BACK, HEARD), np.float32)
+        self._heard[:, 0] = 1.0
         self._voiced: Flags = np.zeros(_BACK, bool)
         self._first = -_BACK
         self._next = 0
         self._last: Channels = np.zeros((2, len(ARTICULATORS)))
 
-    def push(self, wanted: Channels, phones: FloatArray, voiced: Flags) -> Channels:
+    def push(self, wanted: Channels, heard: FloatArray, voiced: Flags) -> Channels:
         """Take more rows and return those that are settled.
 
         Parameters
         ----------
         wanted : numpy.ndarray
             ``(k, 9)`` movement from the mouth net.
-        phones : numpy.ndarray
-            ``(m, 37)`` phone probabilities; they may be ahead of the movement.
+        heard : numpy.ndarray
+            ``(m, 38)`` phone probabilities and loudness; they may be ahead of the movement.
         voiced : numpy.ndarray
             ``(j,)`` bool: the voice activity detector hears somebody; may be ahead, too.
 
@@ -87,20 +94,20 @@ class Restraint:
             ``(n, 9)`` float64: the next rows.
         """
         self._wanted = np.concatenate([self._wanted, wanted])
-        self._phones = np.concatenate([self._phones, phones])
+        self._heard = np.concatenate([self._heard, heard])
         self._voiced = np.concatenate([self._voiced, voiced])
-        moved, heard = self._first + len(self._wanted), self._first + len(self._phones)
+        moved, known = self._first + len(self._wanted), self._first + len(self._heard)
         listened = self._first + len(self._voiced)
         reach = _GATE_REACH + 1
-        return self._settle(min(moved - LOOK_AHEAD, heard - reach, listened - reach))
+        return self._settle(min(moved - LOOK_AHEAD, known - reach, listened - reach))
 
     def flush(self) -> Channels:
         """Return the remaining rows: silence follows."""
         end = self._first + len(self._wanted)
         count = end - self._first
-        silent = np.zeros((_GATE_REACH + LOOK_AHEAD, len(PHONES)), np.float32)
+        silent = np.zeros((_GATE_REACH + LOOK_AHEAD, HEARD), np.float32)
         silent[:, 0] = 1.0
-        self._phones = np.concatenate([self._phones[:count], silent])
+        self._heard = np.concatenate([self._heard[:count], silent])
         self._voiced = np.concatenate([self._voiced[:count], np.zeros(len(silent), bool)])
         self._wanted = np.concatenate([self._wanted, np.zeros((LOOK_AHEAD, len(ARTICULATORS)))])
         return self._settle(end)
@@ -111,7 +118,7 @@ class Restraint:
             return np.zeros((0, len(ARTICULATORS)))
         low, high = self._next - self._first, end - self._first
         wanted = self._wanted[low : high + LOOK_AHEAD] * self._strength
-        self._seal(wanted, self._phones[low - _SEAL_ROWS : high + LOOK_AHEAD + _SEAL_ROWS])
+        self._seal(wanted, self._heard[low - _SEAL_ROWS : high + LOOK_AHEAD + _SEAL_ROWS])
         # One row more than is given, for smoothing.
         wanted = _slowest(wanted)[: count + 1]
         wanted *= self._gate(low - _GATE_REACH, high + 1 + _GATE_REACH)[:, None]
@@ -119,13 +126,15 @@ class Restraint:
         self._next = end
         drop = self._next - _BACK - self._first
         if drop > 0:
-            self._wanted, self._phones = self._wanted[drop:], self._phones[drop:]
+            self._wanted, self._heard = self._wanted[drop:], self._heard[drop:]
             self._voiced = self._voiced[drop:]
             self._first += drop
         return settled
 
-    def _seal(self, wanted: Channels, phones: FloatArray) -> None:
-        heard = phones[:, _BILABIALS].sum(axis=1, dtype=np.float64)
+    def _seal(self, wanted: Channels, rows: FloatArray) -> None:
+        if self._strength <= 0.0:
+            return
+        heard = rows[:, _BILABIALS].sum(axis=1, dtype=np.float64)
         heard = np.lib.stride_tricks.sliding_window_view(heard, 2 * _SEAL_ROWS + 1).max(axis=1)
         x = np.clip((heard - _SEAL_FROM) / (_SEAL_FULL - _SEAL_FROM), 0.0, 1.0)
         seal = x * x * (3.0 - 2.0 * x)
@@ -135,7 +144,14 @@ class Restraint:
 
     def _gate(self, low: int, high: int) -> Floats:
         """0 where nobody speaks, 1 where somebody does, smooth between; less a reach each side."""
-        speaks = (self._phones[low:high, 0] < 1.0 - _SPEAKING) & self._voiced[low:high]
+        loud = self._heard[low - _LOUD_BACK_ROWS : high, -1] >= _LOUD
+        lately = loud.copy()
+        for k in range(1, _LOUD_BACK_ROWS + 1):
+            lately[k:] |= loud[:-k]
+        for k in range(1, _LOUD_AHEAD_ROWS + 1):
+            lately[:-k] |= loud[k:]
+        speaks = (self._heard[low:high, 0] < 1.0 - _SPEAKING) & self._voiced[low:high]
+        speaks &= lately[_LOUD_BACK_ROWS:]
         lasting = widened(~widened(~speaks, _SHORTEST_ROWS), _SHORTEST_ROWS)
         active = widened(lasting, _HELD_ROWS).astype(np.float64)
         kernel = np.hanning(2 * _FADE_ROWS + 3)[1:-1]

@@ -130,7 +130,7 @@ def open_words(
             yield RecordedSpeech(
                 sound,
                 lambda chunks: resample_stream(chunks, HEARING_RATE),
-                audio_rows,
+                partial(audio_rows, articulation=style.mouth),
                 detector,
                 AUDIO_RATE_HZ,
                 sound_duration_s(job.audio),

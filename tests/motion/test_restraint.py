@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeavatar.motion.dynamics import SPEED
+from edgeavatar.motion.nets import HEARD
 from edgeavatar.motion.phones import PHONES
 from edgeavatar.motion.restraint import LOOK_AHEAD, Restraint
 from edgeavatar.motion.visemes import ARTICULATORS, PRESSED_GAP
@@ -18,11 +19,13 @@ def movement(count: int, gap: float = 0.06) -> np.ndarray:
 
 
 def saying(count: int, phone: str = "a", **spans: tuple[int, int]) -> np.ndarray:
-    rows = np.zeros((count, len(PHONES)), np.float32)
+    rows = np.zeros((count, HEARD), np.float32)
     rows[:, PHONES.index(phone)] = 1.0
+    rows[:, -1] = 0.8
     for other, (first, end) in spans.items():
         rows[first:end] = 0.0
         rows[first:end, 0 if other == "silence" else PHONES.index(other)] = 1.0
+        rows[first:end, -1] = 0.0 if other == "silence" else 0.5
     return rows
 
 
@@ -43,7 +46,7 @@ def test_lips_meet_where_a_bilabial_is_heard() -> None:
 
 
 def test_a_doubtful_bilabial_closes_nothing() -> None:
-    phones = 0.7 * saying(100) + 0.3 * saying(100, phone="m")
+    phones = 0.85 * saying(100) + 0.15 * saying(100, phone="m")
     assert restrained(movement(100), phones)[50, GAP] == pytest.approx(0.06)
 
 
@@ -59,6 +62,18 @@ def test_what_the_detector_does_not_hear_is_rest() -> None:
     voiced[80:140] = False
     rows = restrained(movement(200), saying(200), voiced)
     assert not rows[90:130].any()
+
+
+def test_what_has_been_inaudible_for_a_while_is_rest() -> None:
+    heard = saying(200)
+    heard[80:140, -1] = 0.01
+    rows = restrained(movement(200), heard)
+    assert rows[83, GAP] > 0.03
+    assert not rows[92:130].any()
+    # A weak fricative is not a pause.
+    heard = saying(200)
+    heard[80:86, -1] = 0.01
+    assert restrained(movement(200), heard)[83, GAP] == pytest.approx(0.06)
 
 
 def test_a_click_does_not_open_the_mouth() -> None:
@@ -81,7 +96,9 @@ def test_nothing_moves_faster_than_a_face() -> None:
 def test_a_stream_is_the_same_however_it_is_cut(size: int) -> None:
     draw = np.random.default_rng(1)
     wanted = draw.uniform(0.0, 0.09, (300, len(ARTICULATORS)))
-    phones = draw.dirichlet(np.full(len(PHONES), 0.05), 300).astype(np.float32)
+    phones = np.empty((300, HEARD), np.float32)
+    phones[:, :-1] = draw.dirichlet(np.full(len(PHONES), 0.05), 300)
+    phones[:, -1] = draw.uniform(0.0, 0.1, 300)
     voiced = draw.random(300) > 0.2
     whole = restrained(wanted, phones, voiced)
     held = Restraint()

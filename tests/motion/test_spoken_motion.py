@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from edgeavatar.audio.resample import resample_stream
@@ -38,6 +39,8 @@ def speech(
 ) -> list[SpeechChunk]:
     model_store(VOICES[request.param])
     model_store("vad-silero")
+    # Piper's graph draws its own noise: the same recording each time.
+    onnxruntime.set_seed(0)
     voice = open_voice(request.param)
     chunks = list(voice.synthesize(TEXT))
     voice.close()
@@ -105,11 +108,11 @@ def test_the_sound_alone_moves_the_mouth_like_its_phonemes(
     gaps, times = frames(heard, 25.0)
     wanted, _ = frames(spoken_gaps, 25.0)
     found = correlation(gaps, wanted)
-    assert found.r >= 0.6
+    assert found.r >= 0.8
     assert abs(found.lag) <= 1
     score = closure(gaps, times, phonemes, rate)
-    assert score.hit_share >= 0.6
+    assert score.hit_share >= 0.8
     assert score.false_share <= 0.15
-    assert closure_contrast(gaps, times, phonemes, rate) >= 3.0
+    assert closure_contrast(gaps, times, phonemes, rate) >= 3.8
     assert silence_leakage(gaps, times, phonemes, rate) <= 0.01
     assert 0.85 <= extent(gaps, 25.0).range / extent(wanted, 25.0).range <= 1.15

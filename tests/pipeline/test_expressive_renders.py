@@ -101,14 +101,16 @@ def test_filmed_and_still_heads_have_no_pose(
     assert poses == []
 
 
+@pytest.mark.parametrize("kind", ["text", "audio"])
 def test_articulation_is_the_size_of_the_mouth_and_nothing_else(
-    photo: Path, tmp_path: Path, made: Made, poses: Poses
+    photo: Path, speech: Path, tmp_path: Path, made: Made, poses: Poses, kind: str
 ) -> None:
+    words = {"text": TEXT} if kind == "text" else {"audio": speech}
     jaws, heads = [], []
     for articulation in (0.0, 0.5, 1.0, 1.5):
         made.rows.clear()
         poses.clear()
-        render(photo, tmp_path / "out.mp4", text=TEXT, articulation=articulation)
+        render(photo, tmp_path / "out.mp4", articulation=articulation, **words)
         rows = np.stack(made.rows)
         assert rows.any() == (articulation > 0.0)
         jaws.append(rows[:, JAW].max())
