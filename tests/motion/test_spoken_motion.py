@@ -108,7 +108,7 @@ def test_the_sound_alone_moves_the_mouth_like_its_phonemes(
     gaps, times = frames(heard, 25.0)
     wanted, _ = frames(spoken_gaps, 25.0)
     found = correlation(gaps, wanted)
-    assert found.r >= 0.8
+    assert found.r >= 0.7
     assert abs(found.lag) <= 1
     score = closure(gaps, times, phonemes, rate)
     assert score.hit_share >= 0.8
