@@ -30,20 +30,20 @@ _GAP = ARTICULATORS.index("gap")
 _PRESS = ARTICULATORS.index("press")
 _BILABIALS = [i for i, phone in enumerate(PHONES) if is_bilabial(phone)]
 
-_SPEAKING = 0.5
-"""Probability from which somebody speaks."""
 _SHORTEST_ROWS = 1
 """Sounds and gaps no longer than twice this are clicks."""
-_LOUD = 0.04
-_LOUD_BACK_ROWS, _LOUD_AHEAD_ROWS = 5, 2
-"""Where clean speech would have been quieter than this for so long before and after, it has ended:
-no phoneme but the weakest fricatives are, and none for 80 ms. In noise the listener hears this
-sooner than it is sure of silence."""
-_HELD_ROWS = 1
+_LOUD = 0.06
+_LOUD_BACK_ROWS, _LOUD_AHEAD_ROWS = 2, 2
+"""Where clean speech would have been quieter than this for so long before and after, there is none:
+no phoneme but the weakest fricatives and closures of stops are. The listener's own probability of
+silence is no such measure: on filmed speech it is high in the middle of words."""
+_EARLY_ROWS, _HELD_ROWS = 1, 5
+"""A mouth opens 10 ms before it is heard and is left alone for 50 ms after: closures of stops and
+gaps between words are no pauses."""
 _FADE_ROWS = 2
-"""Speech is widened by 10 ms and faded over ±20 ms: with the time above, the mouth rests 90 ms
-after the last sound."""
-_GATE_REACH = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
+"""Faded over ±20 ms: with the times above, the mouth rests 90 ms after the last sound."""
+_GATE_BACK = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
+_GATE_AHEAD = 2 * _SHORTEST_ROWS + _EARLY_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
 
 _SEAL_FROM, _SEAL_FULL = 0.2, 0.45
 """Probabilities of a bilabial between which lips are drawn together."""
@@ -53,7 +53,7 @@ _SEAL_ROWS = 1
 _ENVELOPE_ROWS = 3
 LOOK_AHEAD = _ENVELOPE_ROWS + 1
 """Rows of movement that must be known after the one that is given."""
-_BACK = _GATE_REACH + _LOUD_BACK_ROWS + 1
+_BACK = _GATE_BACK + _LOUD_BACK_ROWS + 1
 
 
 class Restraint:
@@ -98,14 +98,14 @@ class Restraint:
         self._voiced = np.concatenate([self._voiced, voiced])
         moved, known = self._first + len(self._wanted), self._first + len(self._heard)
         listened = self._first + len(self._voiced)
-        reach = _GATE_REACH + 1
+        reach = _GATE_AHEAD + 1
         return self._settle(min(moved - LOOK_AHEAD, known - reach, listened - reach))
 
     def flush(self) -> Channels:
         """Return the remaining rows: silence follows."""
         end = self._first + len(self._wanted)
         count = end - self._first
-        silent = np.zeros((_GATE_REACH + LOOK_AHEAD, HEARD), np.float32)
+        silent = np.zeros((_GATE_AHEAD + LOOK_AHEAD, HEARD), np.float32)
         silent[:, 0] = 1.0
         self._heard = np.concatenate([self._heard[:count], silent])
         self._voiced = np.concatenate([self._voiced[:count], np.zeros(len(silent), bool)])
@@ -121,7 +121,7 @@ class Restraint:
         self._seal(wanted, self._heard[low - _SEAL_ROWS : high + LOOK_AHEAD + _SEAL_ROWS])
         # One row more than is given, for smoothing.
         wanted = _slowest(wanted)[: count + 1]
-        wanted *= self._gate(low - _GATE_REACH, high + 1 + _GATE_REACH)[:, None]
+        wanted *= self._gate(low - _GATE_BACK, high + 1 + _GATE_AHEAD)[:, None]
         settled = self._move(wanted, count)
         self._next = end
         drop = self._next - _BACK - self._first
@@ -143,20 +143,15 @@ class Restraint:
         press += seal * np.maximum(0.0, min(1.0, self._strength) - press)
 
     def _gate(self, low: int, high: int) -> Floats:
-        """0 where nobody speaks, 1 where somebody does, smooth between; less a reach each side."""
+        """0 where nobody speaks, 1 where somebody does; shorter by its reach on each side."""
         loud = self._heard[low - _LOUD_BACK_ROWS : high, -1] >= _LOUD
-        lately = loud.copy()
-        for k in range(1, _LOUD_BACK_ROWS + 1):
-            lately[k:] |= loud[:-k]
-        for k in range(1, _LOUD_AHEAD_ROWS + 1):
-            lately[:-k] |= loud[k:]
-        speaks = (self._heard[low:high, 0] < 1.0 - _SPEAKING) & self._voiced[low:high]
-        speaks &= lately[_LOUD_BACK_ROWS:]
-        lasting = widened(~widened(~speaks, _SHORTEST_ROWS), _SHORTEST_ROWS)
-        active = widened(lasting, _HELD_ROWS).astype(np.float64)
+        lasting = widened(~widened(~loud, _SHORTEST_ROWS), _SHORTEST_ROWS)
+        lately = _lengthened(lasting, _LOUD_AHEAD_ROWS, _LOUD_BACK_ROWS)
+        speaks = lately[_LOUD_BACK_ROWS:] & self._voiced[low:high]
+        active = _lengthened(speaks, _EARLY_ROWS, _HELD_ROWS).astype(np.float64)
         kernel = np.hanning(2 * _FADE_ROWS + 3)[1:-1]
         gate = np.convolve(active, kernel / kernel.sum(), mode="same")
-        return np.asarray(gate[_GATE_REACH:-_GATE_REACH])
+        return np.asarray(gate[_GATE_BACK:-_GATE_AHEAD])
 
     def _move(self, wanted: Channels, count: int) -> Channels:
         """Follow what is wanted no faster than can be, then smooth over ±10 ms."""
@@ -180,6 +175,16 @@ def _slowest(wanted: Channels) -> Channels:
     for k in range(1, _ENVELOPE_ROWS + 1):
         np.minimum(limited[:-k], wanted[k:] + k * SPEED_PER_ROW, out=limited[:-k])
     return limited
+
+
+def _lengthened(flags: Flags, before: int, after: int) -> Flags:
+    """Set so many flags before and after every set one."""
+    long = flags.copy()
+    for k in range(1, before + 1):
+        long[:-k] |= flags[k:]
+    for k in range(1, after + 1):
+        long[k:] |= flags[:-k]
+    return long
 
 
 def widened(flags: Flags, rows: int) -> Flags:

@@ -52,16 +52,21 @@ def test_a_doubtful_bilabial_closes_nothing() -> None:
 
 def test_silence_is_rest_to_the_bit_and_starts_soon() -> None:
     rows = restrained(movement(200), saying(200, silence=(80, 140)))
-    assert rows[70, GAP] == pytest.approx(0.06)
-    assert not rows[90:130].any()
+    assert rows[80, GAP] == pytest.approx(0.06)
+    assert not rows[92:130].any()
     assert rows[150, GAP] == pytest.approx(0.06)
+
+
+def test_the_gap_between_words_is_no_pause() -> None:
+    rows = restrained(movement(200), saying(200, silence=(80, 85)))
+    assert rows[75:95, GAP].min() == pytest.approx(0.06)
 
 
 def test_what_the_detector_does_not_hear_is_rest() -> None:
     voiced = np.ones(200, bool)
     voiced[80:140] = False
     rows = restrained(movement(200), saying(200), voiced)
-    assert not rows[90:130].any()
+    assert not rows[92:130].any()
 
 
 def test_what_has_been_inaudible_for_a_while_is_rest() -> None:
@@ -69,11 +74,11 @@ def test_what_has_been_inaudible_for_a_while_is_rest() -> None:
     heard[80:140, -1] = 0.01
     rows = restrained(movement(200), heard)
     assert rows[83, GAP] > 0.03
-    assert not rows[92:130].any()
+    assert not rows[94:130].any()
     # A weak fricative is not a pause.
     heard = saying(200)
-    heard[80:86, -1] = 0.01
-    assert restrained(movement(200), heard)[83, GAP] == pytest.approx(0.06)
+    heard[80:84, -1] = 0.01
+    assert restrained(movement(200), heard)[82, GAP] == pytest.approx(0.06)
 
 
 def test_a_click_does_not_open_the_mouth() -> None:
