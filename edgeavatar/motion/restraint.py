@@ -202,8 +202,4 @@ def widened(flags: Flags, rows: int) -> Flags:
     numpy.ndarray
         ``(n,)`` bool.
     """
-    wide = flags.copy()
-    for k in range(1, rows + 1):
-        wide[k:] |= flags[:-k]
-        wide[:-k] |= flags[k:]
-    return wide
+    return _lengthened(flags, rows, rows)
