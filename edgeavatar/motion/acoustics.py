@@ -44,9 +44,9 @@ LOOK_AHEAD_S = (
 ) * HOP_LENGTH / SAMPLE_RATE + WINDOW_LENGTH / 2 / SAMPLE_RATE
 """Sound needed after a moment to know the mouth at it: 152.5 ms."""
 
-_VOICED = 0.35
-"""Probability from which somebody may be speaking; the detector's own two thresholds are 0.5 and
-0.35."""
+_VOICED, _STILL_VOICED = 0.5, 0.35
+"""Probability at which somebody begins to speak, and down to which they go on: the detector's own
+two thresholds."""
 _DETECTOR_ROWS = 3
 """The detector sees edges of speech up to this late."""
 
@@ -154,6 +154,7 @@ class _Detector:
     def __init__(self, probabilities: Iterator[float]) -> None:
         self._probabilities = probabilities
         self._windows = 0
+        self._speaking = False
         self._flags = np.zeros(_DETECTOR_ROWS, bool)
         self._rows = 0
 
@@ -177,7 +178,8 @@ class _Detector:
                     f"expected {windows} speech probabilities, one for each {PROBABILITY_HOP} "
                     f"samples, found {self._windows}"
                 )
-            chances.append(chance >= _VOICED)
+            self._speaking = chance >= (_STILL_VOICED if self._speaking else _VOICED)
+            chances.append(self._speaking)
             self._windows += 1
         if not chances:
             return np.zeros(0, bool)

@@ -30,7 +30,7 @@ from edgeavatar.rendering.geometry import (
     mouth_displacement,
     sway_pose,
 )
-from edgeavatar.rendering.interior import InteriorLight, InteriorModel
+from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
 from edgeavatar.rendering.lipline import closedness
 from edgeavatar.rendering.mesh import (
     FACE_OVAL,
@@ -42,7 +42,7 @@ from edgeavatar.rendering.mesh import (
     fade,
     ring_points,
 )
-from edgeavatar.types import MOTION_NAMES, Frame
+from edgeavatar.types import Frame
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,14 +63,6 @@ LIP_EDGE = 0.006
 """Width, in face heights, of the edge between lip and teeth in a common video."""
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
-
-JAW_OPEN = MOTION_NAMES.index("jawOpen")
-JAW_FORWARD = MOTION_NAMES.index("jawForward")
-PUCKER, FUNNEL = MOTION_NAMES.index("mouthPucker"), MOTION_NAMES.index("mouthFunnel")
-PUCKER_CM, FUNNEL_CM = 0.6, 0.5
-"""How far pursed and funnelled lips are pushed forward in the rig."""
-TONGUE_OUT = MOTION_NAMES.index("tongueOut")
-TONGUE_UP = MOTION_NAMES.index("tongueUp")
 
 
 class MouthRenderer(Protocol):
@@ -107,7 +99,7 @@ class GeometricRenderer:
     ) -> None:
         self._light = light
         self._person = person
-        self._mesh = WarpMesh.build(face_triangles)
+        self.mesh = WarpMesh.build(face_triangles)
         self._interior = interior
         self._mouth_fade = fade(MOUTH_REACH)[:, None, None]
         self._head_fade = fade(HEAD_REACH, HEAD_RIGID)[:, None, None]
@@ -133,14 +125,58 @@ class GeometricRenderer:
         moved = mouth
         ring_moved = self._mouth_fade * mouth[list(FACE_OVAL)][None]
         pose = face.pose
+        blink = 0.0
         if idle is not None:
             pose = sway_pose(face, idle)
+            blink = idle.blink
             moved = mouth + blink_displacement(face, idle)
             moved += head_displacement(face.landmarks, face.pose, pose)
             head = head_displacement(rings, face.pose, pose).reshape(len(RING_SCALES), -1, 2)
             ring_moved = ring_moved + self._head_fade * head
-        points = np.concatenate([face.landmarks[:, :2], rings[:, :2]])
         offsets = np.concatenate([moved, ring_moved.reshape(-1, 2)])
+        return self._paint(frame, face, pose, offsets, MouthInside.of_row(row), blink)
+
+    def reenact(
+        self,
+        frame: Frame,
+        face: FaceObservation,
+        landmarks: FloatArray,
+        pose: HeadPose,
+        inside: MouthInside,
+    ) -> Frame:
+        """Give a frame the landmarks of another one, however they came about.
+
+        Parameters
+        ----------
+        frame, face
+            As for :meth:`render`.
+        landmarks
+            ``(478, 2)`` float32, px of ``frame``.
+        pose
+            Head pose of ``landmarks``.
+        inside
+            What the row would have told of jaw and tongue.
+        """
+        moved = landmarks - face.landmarks[:, :2]
+        oval = moved[list(FACE_OVAL)]
+        rings = np.concatenate([share * oval for share in fade(HEAD_REACH, HEAD_RIGID)])
+        return self._paint(frame, face, pose, np.concatenate([moved, rings]), inside, 0.0)
+
+    def points(self, face: FaceObservation) -> FloatArray:
+        """Landmarks of a face and the rings around them, ``(766, 2)`` float32 px."""
+        return np.concatenate([face.landmarks[:, :2], ring_points(face.landmarks)[:, :2]])
+
+    def _paint(
+        self,
+        frame: Frame,
+        face: FaceObservation,
+        pose: HeadPose,
+        offsets: FloatArray,
+        inside: MouthInside,
+        blink: float,
+    ) -> Frame:
+        """Move landmarks and rings by ``offsets`` px; fill eyes that blink and the mouth."""
+        points = self.points(face)
         if not np.abs(offsets).max() > 1.0 / 64.0:
             return frame
         region = _moving_region(points, offsets, frame)
@@ -148,12 +184,12 @@ class GeometricRenderer:
             return frame
         targets = points + offsets
         sources = _without_rims(face, points, targets)
-        covers = (idle is not None and idle.blink > 0) or closedness(face) < 1
+        covers = blink > 0 or closedness(face) < 1
         nodes = COVERING_NODES if covers else FIELD_NODES
         warped = self._warp(frame, sources, targets, region, face_height_px(face) / nodes)
-        if idle is not None and idle.blink > 0:
+        if blink > 0:
             warped = self._fill_eyes(warped, frame, face, pose, targets)
-        return self._fill_mouth(warped, frame, face, pose, targets, row)
+        return self._fill_mouth(warped, frame, face, pose, targets, inside)
 
     def _warp(
         self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Box, step_px: float
@@ -164,8 +200,8 @@ class GeometricRenderer:
         field = rasterise_field(
             targets,
             sources - targets,
-            self._mesh.triangles,
-            self._mesh.reach,
+            self.mesh.triangles,
+            self.mesh.reach,
             (x0, y0),
             step,
             shape,
@@ -206,7 +242,7 @@ class GeometricRenderer:
         face: FaceObservation,
         pose: HeadPose,
         targets: FloatArray,
-        row: FloatArray,
+        inside: MouthInside,
     ) -> Frame:
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
@@ -220,11 +256,11 @@ class GeometricRenderer:
             return warped
         picture = self._interior.render(
             pose=pose,
-            jaw_open=float(row[JAW_OPEN]),
-            jaw_forward=float(row[JAW_FORWARD]),
-            tongue_up=float(row[TONGUE_UP]),
-            tongue_out=float(row[TONGUE_OUT]),
-            lip_forward_cm=float(row[PUCKER] * PUCKER_CM + row[FUNNEL] * FUNNEL_CM),
+            jaw_open=inside.jaw_open,
+            jaw_forward=inside.jaw_forward,
+            tongue_up=inside.tongue_up,
+            tongue_out=inside.tongue_out,
+            lip_forward_cm=inside.lip_forward_cm,
             region_xyxy=(float(x0), float(y0), float(x1), float(y1)),
             size=(x1 - x0, y1 - y0),
             light=self._light,

@@ -41,6 +41,7 @@ from edgeavatar.rendering.dentition import (
 )
 from edgeavatar.rendering.shapes import join_meshes
 from edgeavatar.rendering.tongue import Tongue, build_lining
+from edgeavatar.types import MOTION_NAMES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -86,6 +87,37 @@ class InteriorLight:
     """Share of the light that comes from all around, 0 to 1."""
     sky: float = 0.55
     """How much more comes from above than from level, 0 even to 1."""
+
+
+_JAW_OPEN = MOTION_NAMES.index("jawOpen")
+_JAW_FORWARD = MOTION_NAMES.index("jawForward")
+_PUCKER, _FUNNEL = MOTION_NAMES.index("mouthPucker"), MOTION_NAMES.index("mouthFunnel")
+_PUCKER_CM, _FUNNEL_CM = 0.6, 0.5
+"""How far pursed and funnelled lips are pushed forward in the rig."""
+_TONGUE_OUT = MOTION_NAMES.index("tongueOut")
+_TONGUE_UP = MOTION_NAMES.index("tongueUp")
+
+
+@dataclass(frozen=True, slots=True)
+class MouthInside:
+    """What a row of mouth weights tells of jaw, tongue and how far the lips stand out."""
+
+    jaw_open: float = 0.0
+    jaw_forward: float = 0.0
+    tongue_up: float = 0.0
+    tongue_out: float = 0.0
+    lip_forward_cm: float = 0.0
+
+    @staticmethod
+    def of_row(row: FloatArray) -> MouthInside:
+        """Read a row ``(26,)`` in the order of :data:`~edgeavatar.types.MOTION_NAMES`."""
+        return MouthInside(
+            float(row[_JAW_OPEN]),
+            float(row[_JAW_FORWARD]),
+            float(row[_TONGUE_UP]),
+            float(row[_TONGUE_OUT]),
+            float(row[_PUCKER] * _PUCKER_CM + row[_FUNNEL] * _FUNNEL_CM),
+        )
 
 
 # -------------------------------------------------------------------------------- light estimates

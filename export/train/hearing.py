@@ -214,7 +214,7 @@ class Disturber:
             len(self._music), (b,), generator=self._generator, device=self._device
         )
         first = int(self._uniform(1, 0.0, SAMPLE_RATE - 1.0).item())
-        ratio = 10.0 ** (-self._uniform(b, 6.0, 28.0) / 20.0) * self._chosen(b, 0.3)
+        ratio = 10.0 ** (-self._uniform(b, 6.0, 28.0) / 20.0) * self._chosen(b, 0.4)
         return self._music[which, first : first + n] * level * ratio
 
     def _wire(self, heard: Tensor) -> Tensor:

@@ -30,10 +30,20 @@ KOKORO = (
     *("am_michael", "am_onyx", "am_puck", "am_santa", "bf_alice", "bf_emma", "bf_isabella"),
     *("bf_lily", "bm_daniel", "bm_fable", "bm_george"),
 )
-MIXTURES = 30
-"""Voices that are a weighted mean of two of Kokoro's style tables: nobody else has them."""
+FOREIGN = (
+    *("ef_dora", "em_alex", "em_santa", "ff_siwis", "hf_alpha", "hf_beta", "hm_omega", "hm_psi"),
+    *("if_sara", "im_nicola", "jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
+    *("pf_dora", "pm_alex", "pm_santa", "zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi"),
+    *("zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
+)
+"""They say English sentences with an accent."""
+STRANGERS = 120
+"""Voices that nobody has: three style tables of Kokoro mixed, then moved away from their mean."""
+_STRETCH = 1.2
+"""How far: mixtures alone lie nearer to the mean voice than real ones do."""
 _SENTENCES_OF_A_VOICE = 14
-_SENTENCES_OF_A_MIXTURE = 12
+_SENTENCES_OF_A_FOREIGNER = 10
+_SENTENCES_OF_A_STRANGER = 6
 _SENTENCES_HELD_OUT = 12
 _RATES = (0.8, 0.9, 1.0, 1.1, 1.25)
 _HIBARI_RATES = (0.8, 1.0, 1.2)
@@ -44,23 +54,16 @@ class Take:
     """One voice and the sentences it says."""
 
     voice: str
-    other: str
-    """Second voice of a mixture; empty for a plain voice."""
-    share: float
-    """Weight of ``other``."""
+    blend: tuple[tuple[str, float], ...]
+    """Kokoro's voices and their weights if nobody has this voice; else empty."""
     rate: float
     sentences: tuple[str, ...]
     held_out: bool
 
     @property
-    def name(self) -> str:
-        """Name of the voice, the same for all its takes."""
-        return f"{self.voice}+{self.other}-{self.share:.2f}" if self.other else self.voice
-
-    @property
     def stem(self) -> str:
         """Name of the file that caches it."""
-        return f"{self.name}-{self.rate:g}"
+        return f"{self.voice}-{self.rate:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +90,28 @@ def takes() -> list[Take]:
         turn += count
         return chosen
 
-    listed = [Take(v, "", 0.0, 1.0, some(_SENTENCES_HELD_OUT), True) for v in HELD_OUT]
-    listed += [Take("hibari", "", 0.0, rate, tuple(lines), False) for rate in _HIBARI_RATES]
-    plain = [
-        Take(v, "", 0.0, float(draw.choice(_RATES)), some(_SENTENCES_OF_A_VOICE), False)
-        for v in KOKORO
+    listed = [Take(v, (), 1.0, some(_SENTENCES_HELD_OUT), True) for v in HELD_OUT]
+    listed += [Take("hibari", (), rate, tuple(lines), False) for rate in _HIBARI_RATES]
+    native = [
+        Take(v, (), float(draw.choice(_RATES)), some(_SENTENCES_OF_A_VOICE), False) for v in KOKORO
     ]
-    mixed = []
-    for _ in range(MIXTURES):
-        one, other = draw.choice(KOKORO, 2, replace=False)
-        share, rate = float(draw.uniform(0.3, 0.7)), float(draw.choice(_RATES))
-        mixed.append(Take(str(one), str(other), share, rate, some(_SENTENCES_OF_A_MIXTURE), False))
-    while plain or mixed:
-        listed += [pile.pop(0) for pile in (plain, mixed) if pile]
+    foreign = [
+        Take(v, ((v, 1.0),), float(draw.choice(_RATES)), some(_SENTENCES_OF_A_FOREIGNER), False)
+        for v in FOREIGN
+    ]
+    strangers = []
+    everybody = np.array(KOKORO + FOREIGN)
+    for i in range(STRANGERS):
+        parts = draw.choice(everybody, 3, replace=False).tolist()
+        weights = draw.dirichlet([0.7] * 3).tolist()
+        blend = tuple(zip(parts, weights, strict=True))
+        rate = float(draw.choice(_RATES))
+        strangers.append(
+            Take(f"stranger{i:03}", blend, rate, some(_SENTENCES_OF_A_STRANGER), False)
+        )
+    piles = (native, foreign, strangers, strangers)
+    while any(piles):
+        listed += [pile.pop(0) for pile in piles if pile]
     return listed
 
 
@@ -144,16 +156,24 @@ def _store(path: Path, take: Take) -> None:
 
 
 def _open(take: Take, folder: Path) -> Voice:
-    if not take.other:
+    if not take.blend:
         return open_voice(take.voice)
     from edgeavatar.backends import open_session
     from edgeavatar.speech import find_voice, kokoro
 
-    info = find_voice(take.voice)
+    # English is what it speaks, whoever lends the timbre.
+    info = find_voice(KOKORO[0])
     files = zoo.resolve(info.model)
-    one, other = (np.fromfile(files[f"voice:{v}"], "<f4") for v in (take.voice, take.other))
+
+    def style_of(voice: str) -> Floats:
+        return np.fromfile(files[f"voice:{voice}"], "<f4")
+
+    mixed = sum(weight * style_of(voice) for voice, weight in take.blend)
+    if len(take.blend) > 1:
+        mean = np.mean([style_of(voice) for voice in KOKORO + FOREIGN], axis=0)
+        mixed = mean + _STRETCH * (mixed - mean)
     style = folder / "style.bin"
-    ((1.0 - take.share) * one + take.share * other).astype("<f4").tofile(style)
+    np.asarray(mixed, "<f4").tofile(style)
     session = open_session(files["acoustic"], outputs=[kokoro.DURATIONS])
     vocabulary = json.loads(files["vocab"].read_text(encoding="utf-8"))
     return kokoro.KokoroVoice(info, session, style, vocabulary, lambda _: "")

@@ -16,8 +16,8 @@ def test_held_out_voices_are_in_no_mixture() -> None:
     learned = [take for take in listed if not take.held_out]
     assert {take.voice for take in listed if take.held_out} == set(HELD_OUT)
     assert not {take.voice for take in learned} & set(HELD_OUT)
-    assert not {take.other for take in learned} & set(HELD_OUT)
-    assert len({take.name for take in learned}) > 50
+    assert not {voice for take in learned for voice, _ in take.blend} & set(HELD_OUT)
+    assert len({take.voice for take in learned}) > 150
 
 
 def test_takes_are_the_same_each_time_and_have_their_own_files() -> None:

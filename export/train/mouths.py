@@ -1,0 +1,346 @@
+r"""Gather what the mouth painter learns from: pairs of pictures of one person, and the layers.
+
+python -m export.train.mouths --data DATA -o out/mouths
+
+Each sample is a source that the runtime's own warp has brought to the landmarks of a target, the
+modelled inside of the mouth in the target's shape, and the target itself, all in the square that
+the renderer sees (:mod:`edgeavatar.rendering.layers`).
+
+- London: neutral to smiling and back; and neutral to smiles that are half closed, made by moving
+  the lips of the smiling photo over its own teeth, which stay with the skull.
+- GRID: from the most closed frame of a clip to others, with one more frame as the reference.
+
+People and clips that are held out get a part of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeavatar.face import FaceTracker
+from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
+from edgeavatar.rendering.basis import FaceBasis, load_basis
+from edgeavatar.rendering.dentition import fit_anatomy
+from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
+from edgeavatar.rendering.geometry import Person, fit_person, source_speech
+from edgeavatar.rendering.interior import (
+    InteriorLight,
+    InteriorModel,
+    MouthInside,
+    face_colours,
+    light_from_skin,
+)
+from edgeavatar.rendering.layers import (
+    MouthCrop,
+    MouthLayers,
+    crop_mouth,
+    draw_interior,
+    draw_layers,
+    moved_pose,
+    similarity,
+)
+from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.types import ColourTags, FaceObservation, Frame
+from export.train.filmed import is_held_out
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+LONDON_SIZE, GRID_SIZE = 256, 128
+STEADY = (6, 197, 195, 5, 133, 362, 33, 263, 168, 8, 9, 151, 10, 108, 337)
+"""Landmarks that speech does not move: nose bridge, corners of the eyes, forehead."""
+PARTIAL_SMILES = (0.45, 0.75)
+HELD_OUT_SHARE = 40
+"""Of 256: people whose hash is below are never learned from."""
+_STUDIO = ColourTags(matrix="bt709", range="full")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One source, brought to one target."""
+
+    name: str
+    held_out: bool
+    layers: MouthLayers
+    target: Bytes
+    """``(s, s, 3)`` BGR."""
+    teeth_known: bool
+    """The target's own teeth may be learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture and the face in it."""
+
+    bgr: Bytes
+    frame: Frame
+    face: FaceObservation
+
+
+def is_london_held_out(person: str) -> bool:
+    """Tell whether a person of the London Set, by number, is never learned from."""
+    return hashlib.sha256(person.encode()).digest()[0] < HELD_OUT_SHARE
+
+
+class _Layered(GeometricRenderer):
+    """Keeps what the renderer would have been given instead of painting."""
+
+    taken: tuple[Frame, Floats] | None = None
+
+    def _fill_mouth(self, warped: Frame, *others: object) -> Frame:  # type: ignore[override]
+        self.taken = (warped, others[3])  # type: ignore[assignment]
+        return warped
+
+
+class Painter:
+    """Draws layers of one person."""
+
+    def __init__(self, person: Person, light: InteriorLight, triangles: npt.NDArray[np.int32]):
+        self.person = person
+        self.light = light
+        self.interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
+        self.renderer = GeometricRenderer(person, triangles, self.interior, light)
+        self._layered = _Layered(person, triangles, self.interior, light)
+
+    def warped(
+        self, source: Look, target: FaceObservation, crop: MouthCrop
+    ) -> tuple[Bytes, Floats]:
+        """Bring a source to landmarks in its own picture; returns the cut and all landmarks."""
+        self._layered.taken = None
+        face = source.face
+        self._layered.reenact(
+            source.frame, face, target.landmarks[:, :2], target.pose, MouthInside()
+        )
+        if self._layered.taken is None:
+            raise ValueError("nothing moves")
+        frame, targets = self._layered.taken
+        return crop.cut(frame_to_bgr(frame)), targets
+
+    def layers(
+        self, source: Look, target: FaceObservation, size: int, reference: Bytes | None
+    ) -> tuple[MouthCrop, MouthLayers]:
+        """Draw all layers; ``target`` is in the source's picture."""
+        crop = crop_mouth(target.pose, self.person.lip_line_cm, size)
+        warped, targets = self.warped(source, target, crop)
+        rim = lip_rim(targets)
+        weights, _ = source_speech(target, self.person)
+        inside = MouthInside.of_row(np.clip(weights, 0.0, 1.0))
+        interior = draw_interior(self.interior, crop, target.pose, inside, self.light, rim)
+        mesh = self.renderer.mesh
+        points = self.renderer.points(source.face)
+        layers = draw_layers(
+            crop, warped, (points, targets), (mesh.triangles, mesh.reach), interior, rim, reference
+        )
+        return crop, layers
+
+
+def as_frame(bgr: Bytes) -> Frame:
+    """Make a picture a frame; sides are cut to even numbers."""
+    height, width = (side & ~1 for side in bgr.shape[:2])
+    planes = bgr_to_planes(np.ascontiguousarray(bgr[:height, :width]), _STUDIO)
+    return Frame(0, Fraction(0), *planes, _STUDIO)
+
+
+def look_at(bgr: Bytes, tracker: FaceTracker) -> Look | None:
+    """Find the face in the next picture."""
+    face = tracker.track(bgr)
+    if face is None:
+        return None
+    frame = as_frame(bgr)
+    offsets = lip_line_offsets(frame, face)
+    if offsets is not None:
+        face = replace(face, landmarks=move_lip_line(face, offsets))
+    return Look(bgr, frame, face)
+
+
+def in_picture_of(other: Look, here: Look) -> tuple[FaceObservation, npt.NDArray[np.float64]]:
+    """Lay a face over another by what speech does not move; returns it and the similarity."""
+    steady = list(STEADY)
+    matrix = similarity(other.face.landmarks[steady, :2], here.face.landmarks[steady, :2])
+    scale = float(np.hypot(*matrix[:, 0]))
+    points = other.face.landmarks.astype(np.float64)
+    flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    landmarks = np.concatenate([flat, scale * points[:, 2:]], axis=1).astype(np.float32)
+    pose = moved_pose(other.face.pose, matrix)
+    return replace(other.face, landmarks=landmarks, pose=pose), matrix
+
+
+def cut_from(picture: Bytes, matrix: npt.NDArray[np.float64], crop: MouthCrop) -> Bytes:
+    """Cut the square out of a picture that is first laid over another."""
+    both = np.vstack([crop.matrix, [0, 0, 1]]) @ np.vstack([matrix, [0, 0, 1]])
+    return replace(crop, matrix=both[:2]).cut(picture)
+
+
+def skin_matched(target: Bytes, source: Bytes, keep: npt.NDArray[np.bool_]) -> Bytes:
+    """Scale a picture's colours so that its skin has the source's mean."""
+    gain = source[keep].mean(axis=0) / np.maximum(target[keep].mean(axis=0), 1.0)
+    return np.clip(np.rint(target * np.clip(gain, 0.7, 1.4)), 0, 255).astype(np.uint8)
+
+
+def sample_of(
+    name: str,
+    painter: Painter,
+    source: Look,
+    target: Look,
+    *,
+    held_out: bool,
+    size: int,
+    teeth_known: bool,
+    reference: Look | None = None,
+) -> Sample:
+    """Draw one sample."""
+    face, matrix = in_picture_of(target, source)
+    other = None
+    if reference is not None:
+        there, _ = in_picture_of(target, reference)
+        place = crop_mouth(there.pose, painter.person.lip_line_cm, size)
+        other, _ = painter.warped(reference, there, place)
+    crop, layers = painter.layers(source, face, size, other)
+    truth = cut_from(target.bgr, matrix, crop)
+    still = (layers.lips < 0.01) & (layers.warped.min(axis=2) > 8)
+    still[size * 3 // 4 :] = False
+    return Sample(name, held_out, layers, skin_matched(truth, layers.warped, still), teeth_known)
+
+
+def london_samples(folder: Path, tracker: FaceTracker, basis: FaceBasis) -> Iterator[Sample]:
+    """Yield the samples of every photographed person."""
+    for path in sorted(folder.glob("*_neutral.jpg")):
+        name = path.stem.split("_")[0]
+        tracker.reset()
+        pictures = (cv2.imread(str(folder / f"{name}_{m}.jpg")) for m in ("neutral", "smiling"))
+        neutral, smiling = (look_at(p.astype(np.uint8), tracker) for p in pictures if p is not None)
+        if neutral is None or smiling is None:
+            continue
+        person = fit_person([neutral.face], basis)
+        painters = {
+            key: Painter(person, _light(look), tracker.canonical.triangles)
+            for key, look in (("n", neutral), ("s", smiling))
+        }
+        args = {"held_out": is_london_held_out(name), "size": LONDON_SIZE, "teeth_known": True}
+        yield sample_of(f"{name}-ns", painters["n"], neutral, smiling, **args)  # type: ignore[arg-type]
+        yield sample_of(f"{name}-sn", painters["s"], smiling, neutral, **args)  # type: ignore[arg-type]
+        rest, _ = in_picture_of(neutral, smiling)
+        for share in PARTIAL_SMILES:
+            mixed = rest.landmarks + share * (smiling.face.landmarks - rest.landmarks)
+            made = painters["s"].renderer.reenact(
+                smiling.frame, smiling.face, mixed[:, :2], smiling.face.pose, MouthInside()
+            )
+            half = Look(frame_to_bgr(made), made, replace(smiling.face, landmarks=mixed))
+            yield sample_of(f"{name}-n{share}", painters["n"], neutral, half, **args)  # type: ignore[arg-type]
+
+
+def grid_samples(
+    folder: Path, tracker: FaceTracker, basis: FaceBasis, seed: int = 5
+) -> Iterator[Sample]:
+    """Yield two samples of every other clip: its widest mouth, and any."""
+    draw = np.random.default_rng(seed)
+    for path in sorted(folder.glob("*.mp4"))[::2]:
+        tracker.reset()
+        with av.open(str(path)) as container:
+            pictures = [f.to_ndarray(format="bgr24") for f in container.decode(video=0)]
+        looks = [look_at(p, tracker) for p in pictures[::3]]
+        seen = [look for look in looks if look is not None]
+        if len(seen) < 12:
+            continue
+        gaps = np.array([_gap(look.face) for look in seen])
+        order = np.argsort(gaps)
+        source = seen[order[0]]
+        person = fit_person([look.face for look in seen], basis)
+        painter = Painter(person, _light(source), tracker.canonical.triangles)
+        for k in (int(order[-1]), int(draw.choice(order[len(order) // 3 : -1]))):
+            far = [i for i in order[::-1] if abs(int(i) - k) >= 3 and seen[i] is not source]
+            yield sample_of(
+                f"{path.stem}-{k}",
+                painter,
+                source,
+                seen[k],
+                held_out=is_held_out(path.stem),
+                size=GRID_SIZE,
+                teeth_known=False,
+                reference=seen[far[int(draw.integers(0, 3))]],
+            )
+
+
+def _gap(face: FaceObservation) -> float:
+    return float(face.landmarks[14, 1] - face.landmarks[13, 1])
+
+
+def _light(look: Look) -> InteriorLight:
+    skin, white = face_colours(look.bgr, look.face.landmarks, look.face.pose.scale_px)
+    return light_from_skin(skin, white)
+
+
+# ------------------------------------------------------------------------------------------ files
+
+
+def write(path: Path, samples: list[Sample]) -> None:
+    """Write samples of one size: pictures as JPEG, shifts as eighths of a pixel."""
+    coded: dict[str, list[Bytes]] = {"warped": [], "interior": [], "target": [], "reference": []}
+    for s in samples:
+        blank = np.zeros_like(s.target)
+        for key, picture in (
+            ("warped", s.layers.warped),
+            ("interior", s.layers.interior),
+            ("target", s.target),
+            ("reference", blank if s.layers.reference is None else s.layers.reference),
+        ):
+            how = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
+            _, data = cv2.imencode(".jpg", picture, how)
+            coded[key].append(data.ravel())
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for key, codes in coded.items():
+        arrays[key] = np.concatenate(codes)
+        arrays[f"{key}_bytes"] = np.array([len(c) for c in codes])
+    index = [
+        {
+            "name": s.name,
+            "held_out": s.held_out,
+            "teeth_known": s.teeth_known,
+            "reference": s.layers.reference is not None,
+        }
+        for s in samples
+    ]
+    shifts = [np.clip(np.rint(8.0 * s.layers.shift), -32768, 32767) for s in samples]
+    np.savez_compressed(
+        path,
+        index=json.dumps(index),
+        cavity=np.stack([np.rint(255 * s.layers.cavity) for s in samples]).astype(np.uint8),
+        lips=np.stack([np.rint(255 * s.layers.lips) for s in samples]).astype(np.uint8),
+        shift=np.stack(shifts).astype(np.int16),
+        **arrays,
+    )
+
+
+def main() -> None:
+    """Write both parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write to")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    basis = load_basis()
+    with FaceTracker(choice="largest", threads=1) as tracker:
+        for name, samples in (
+            ("london", london_samples(options.data / "london", tracker, basis)),
+            ("grid", grid_samples(options.data / "grid_s1", tracker, basis)),
+        ):
+            found = list(samples)
+            path = options.output / f"{name}.npz"
+            write(path, found)
+            held = sum(s.held_out for s in found)
+            print(f"{path}: {len(found)} samples, {held} held out, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,344 @@
+r"""Train the mouth painter on samples of :mod:`export.train.mouths`. Needs torch, numpy and Pillow.
+
+    python -m export.train.painter --pack out/mouths -o out/painter --minutes 8
+
+A run that finds a checkpoint in its folder goes on from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from export.nets.painter import SHIFT_PX, Painter, compose
+
+SIZE = 256
+SHARES = {"ns": 0.32, "sn": 0.14, "n0": 0.20, "grid": 0.34}
+"""Of a batch, by what a sample is: to a smile, from a smile, to half a smile, speech."""
+REFERENCE_KEPT = 0.6
+LEARNING_RATE = 1.5e-3
+
+
+@dataclass
+class Corpus:
+    """Samples of one size; pictures ``(n, s, s, 3)`` uint8 RGB."""
+
+    pictures: dict[str, Tensor]
+    cavity: Tensor
+    lips: Tensor
+    shift: Tensor
+    """``(n, 64, 64, 2)`` int16, eighths of a px of the square."""
+    index: list[dict[str, object]]
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side."""
+        return int(self.cavity.shape[1])
+
+
+def load(path: Path, device: str) -> Corpus:
+    """Read one part."""
+    with np.load(path) as part:
+        arrays = {key: part[key] for key in part.files}
+    pictures = {}
+    for key in ("warped", "interior", "target", "reference"):
+        ends = np.cumsum(arrays[f"{key}_bytes"])
+        codes = np.split(arrays[key], ends[:-1])
+        decoded = [np.asarray(Image.open(io.BytesIO(c.tobytes())).convert("RGB")) for c in codes]
+        pictures[key] = torch.from_numpy(np.stack(decoded)).to(device)
+    rest = (torch.from_numpy(arrays[key]).to(device) for key in ("cavity", "lips", "shift"))
+    return Corpus(pictures, *rest, json.loads(str(arrays["index"])))
+
+
+@dataclass
+class Batch:
+    """What a net is given, and what it should make of it."""
+
+    layers: Tensor
+    """``(b, 14, 256, 256)``."""
+    target: Tensor
+    """``(b, 3, 256, 256)``."""
+    teeth: Tensor
+    """``(b, 1, 1, 1)``: how much the target's cavity counts."""
+
+
+def gather(corpus: Corpus, chosen: list[int]) -> Batch:
+    """Give samples as they are."""
+    at = torch.tensor(chosen, device=corpus.cavity.device)
+
+    def picture(key: str) -> Tensor:
+        return corpus.pictures[key][at].permute(0, 3, 1, 2).float() / 255.0
+
+    def grown(x: Tensor, how: str = "bilinear") -> Tensor:
+        if x.shape[-1] == SIZE:
+            return x
+        return functional.interpolate(x, size=(SIZE, SIZE), mode=how, align_corners=False)
+
+    shift = corpus.shift[at].permute(0, 3, 1, 2).float() / 8.0 * (SIZE / corpus.size) / SHIFT_PX
+    known = torch.tensor([bool(corpus.index[i]["reference"]) for i in chosen], device=at.device)
+    known = known.float()[:, None, None, None].expand(-1, 1, SIZE, SIZE)
+    masks = [grown(m[at][:, None].float() / 255.0) for m in (corpus.cavity, corpus.lips)]
+    colours = [grown(picture(key), "bicubic").clamp(0, 1) for key in ("warped", "interior")]
+    reference = grown(picture("reference"), "bicubic").clamp(0, 1) * known
+    target = grown(picture("target"), "bicubic").clamp(0, 1)
+    layers = torch.cat([*colours, *masks, grown(shift), reference, known], dim=1)
+    teeth = torch.tensor([bool(corpus.index[i]["teeth_known"]) for i in chosen], device=at.device)
+    return Batch(layers, target, teeth.float()[:, None, None, None])
+
+
+def disturb(batch: Batch, generator: torch.Generator) -> Batch:
+    """Change light, colour and side, the same in all pictures; the model's light a little more."""
+    layers, target = batch.layers, batch.target
+    b, device = len(target), target.device
+
+    def normal(channels: int, spread: float) -> Tensor:
+        return spread * torch.randn(b, channels, 1, 1, generator=generator, device=device)
+
+    def chosen(share: float) -> Tensor:
+        return (torch.rand(b, 1, 1, 1, generator=generator, device=device) < share).float()
+
+    line = torch.linspace(-1.0, 1.0, SIZE, device=device)
+    slope = normal(1, 0.25) * line[None, None, None] + normal(1, 0.12) * line[None, None, :, None]
+    light = torch.exp(normal(1, 0.3) + normal(3, 0.08))
+    gamma = torch.exp(normal(1, 0.15))
+
+    def lit(x: Tensor, more: Tensor | float = 1.0) -> Tensor:
+        return torch.clamp(light * more * (x + 1e-4) ** gamma, 0.0, 1.0)
+
+    bend = torch.exp(slope)
+    modelled = torch.exp(normal(1, 0.2) + normal(3, 0.06))
+    kept = layers[:, 13:] * chosen(REFERENCE_KEPT)
+    layers = torch.cat(
+        [
+            lit(layers[:, :3], bend),
+            lit(layers[:, 3:6], modelled),
+            layers[:, 6:10],
+            lit(layers[:, 10:13], bend) * kept,
+            kept,
+        ],
+        dim=1,
+    )
+    target = lit(target, bend)
+    # Where neither the teeth may be learned nor the same mouth was seen, the cavity is free.
+    teeth = torch.maximum(batch.teeth, 0.5 * kept[:, :, :1, :1])
+    sides = chosen(0.5)
+    mirrored = layers.flip(3)
+    mirrored = torch.cat([mirrored[:, :8], -mirrored[:, 8:9], mirrored[:, 9:]], dim=1)
+    layers = layers + sides * (mirrored - layers)
+    target = target + sides * (target.flip(3) - target)
+    return Batch(layers, target, teeth)
+
+
+def weights_of(batch: Batch) -> Tensor:
+    """How much each pixel counts, ``(b, 1, 256, 256)``."""
+    line = torch.linspace(-1.0, 1.0, SIZE, device=batch.target.device)
+    away = line[None, :] ** 2 + (line[:, None] + 0.15) ** 2
+    near = torch.exp(-away / 0.4)[None, None]
+    cavity, lips = batch.layers[:, 6:7], batch.layers[:, 7:8]
+    wide = functional.max_pool2d(lips, 25, 1, 12)
+    free = cavity * (1.0 - batch.teeth)
+    return (0.05 + near + 2.0 * wide + 2.0 * lips + 4.0 * cavity * batch.teeth) * (1.0 - free)
+
+
+def painting_loss(made: Tensor, batch: Batch, alpha: Tensor) -> Tensor:
+    """Distance of colours, of edges, of colours from afar; and of alpha from the cavity."""
+    weight = weights_of(batch)
+    error = made - batch.target
+
+    def mean(x: Tensor, w: Tensor) -> Tensor:
+        return (x * w).sum() / (w.sum() * x.shape[1] + 1e-6)
+
+    place = mean(error.abs(), weight)
+    across = mean((error[..., 1:] - error[..., :-1]).abs(), weight[..., 1:])
+    down = mean((error[..., 1:, :] - error[..., :-1, :]).abs(), weight[..., 1:, :])
+    pooled = functional.avg_pool2d(error * weight, 4).abs().mean() / (weight.mean() + 1e-6)
+    prior = (alpha - batch.layers[:, 6:7]).abs().mean()
+    return place + 0.7 * (across + down) + 0.5 * pooled + 0.05 * prior
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity of grey pictures ``(b, 1, h, w)``, per pixel (Wang et al. 2004)."""
+    x = torch.arange(11, device=a.device).float() - 5.0
+    g = torch.exp(-(x**2) / (2 * 1.5**2))
+    g = g / g.sum()
+    kernel = (g[:, None] * g[None, :])[None, None]
+
+    def mean(t: Tensor) -> Tensor:
+        return functional.conv2d(t, kernel, padding=5)
+
+    ma, mb = mean(a), mean(b)
+    va, vb, vab = mean(a * a) - ma**2, mean(b * b) - mb**2, mean(a * b) - ma * mb
+    c1, c2 = 0.01**2, 0.03**2
+    return ((2 * ma * mb + c1) * (2 * vab + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+
+
+class Trainer:
+    """The net and all that training it needs."""
+
+    def __init__(self, corpora: dict[str, Corpus], options: argparse.Namespace) -> None:
+        self.corpora = corpora
+        self.device = str(next(iter(corpora.values())).cavity.device)
+        torch.manual_seed(options.seed)
+        self.net = Painter(options.width).to(self.device)
+        self.draw = np.random.default_rng(options.seed)
+        self.generator = torch.Generator(device=self.device).manual_seed(options.seed + 1)
+        self.piles: dict[str, tuple[Corpus, list[int]]] = {}
+        self.tests: dict[str, tuple[Corpus, list[int]]] = {}
+        for name, corpus in corpora.items():
+            for i, entry in enumerate(corpus.index):
+                key = "grid" if name == "grid" else str(entry["name"]).split("-")[1][:2]
+                pile = self.tests if entry["held_out"] else self.piles
+                pile.setdefault(key, (corpus, []))[1].append(i)
+        self.counts = {k: max(1, round(options.batch * s)) for k, s in SHARES.items()}
+
+    def batch(self) -> Batch:
+        """Draw a batch."""
+        parts = []
+        for key, count in self.counts.items():
+            if key in self.piles:
+                corpus, pile = self.piles[key]
+                parts.append(gather(corpus, self.draw.choice(pile, count).tolist()))
+        whole = Batch(
+            torch.cat([p.layers for p in parts]),
+            torch.cat([p.target for p in parts]),
+            torch.cat([p.teeth for p in parts]),
+        )
+        return disturb(whole, self.generator)
+
+    def paint(self, layers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the net; returns the picture, alpha and gain."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device != "cpu"):
+            colour, alpha, gain = self.net(layers)
+        colour, alpha, gain = colour.float(), alpha.float(), gain.float()
+        return compose(layers, colour, alpha, gain), alpha, gain
+
+    def run(self, minutes: float, log: list[str]) -> None:
+        """Train for some time."""
+        optimizer = torch.optim.AdamW(self.net.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+        began, step, shown = time.time(), 0, 0.0
+        while (passed := (time.time() - began) / (60.0 * minutes)) < 1.0:
+            warm = min(1.0, (step + 1) / 200.0)
+            for group in optimizer.param_groups:
+                group["lr"] = (
+                    LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * passed)))
+                )
+            batch = self.batch()
+            made, alpha, gain = self.paint(batch.layers)
+            loss = painting_loss(made, batch, alpha)
+            bend = torch.log(gain)
+            rough = (bend[..., 1:] - bend[..., :-1]).abs().mean()
+            rough = rough + (bend[..., 1:, :] - bend[..., :-1, :]).abs().mean()
+            loss = loss + 0.05 * rough
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            if passed >= shown:
+                shown += 0.1
+                _tell(
+                    log, f"{step} {passed:.2f} loss {loss.item():.4f} {json.dumps(self.scores())}"
+                )
+        _tell(log, f"{step} steps; {json.dumps(self.scores())}")
+
+    @torch.no_grad()
+    def scores(self) -> dict[str, list[float]]:
+        """SSIM around the lips and error in the cavity on what is held out: untrained, trained."""
+        found: dict[str, list[float]] = {}
+        for key, (corpus, pile) in self.tests.items():
+            for seen in (False, True):
+                sums = np.zeros(5)
+                for first in range(0, len(pile), 16):
+                    batch = gather(corpus, pile[first : first + 16])
+                    layers = batch.layers.clone()
+                    if seen and not layers[:, 13].any():
+                        continue
+                    if not seen:
+                        layers[:, 10:] = 0.0
+                    sums += self._sums(layers, batch.target)
+                if sums[0]:
+                    name = f"{key}+reference" if seen else key
+                    found[name] = [round(float(v), 4) for v in sums[[1, 2]] / sums[0]]
+                    found[name] += [round(float(v), 4) for v in sums[[3, 4]] / sums[0]]
+        return found
+
+    def _sums(self, layers: Tensor, target: Tensor) -> np.ndarray:
+        made = self.paint(layers)[0]
+        cavity = layers[:, 6:7]
+        before = layers[:, :3] + cavity * (layers[:, 3:6] - layers[:, :3])
+        box = functional.max_pool2d(layers[:, 7:8], 49, 1, 24)
+        weight = torch.tensor([0.299, 0.587, 0.114], device=target.device)[None, :, None, None]
+        grey = [(x * weight).sum(1, keepdim=True) for x in (before, made, target)]
+        values = [float(len(target))]
+        for x in grey[:2]:
+            similar = (ssim(x, grey[2]) * box).sum((1, 2, 3)) / box.sum((1, 2, 3))
+            values.append(float(similar.sum()))
+        for x in grey[:2]:
+            wrong = ((x - grey[2]).abs() * cavity).sum((1, 2, 3)) / (cavity.sum((1, 2, 3)) + 50.0)
+            values.append(float(wrong.sum()))
+        return np.array(values)
+
+    @torch.no_grad()
+    def sheet(self, path: Path, rows: int = 10) -> None:
+        """Draw held-out samples: untrained, trained, trained with a reference, target."""
+        lines = []
+        for corpus, pile in self.tests.values():
+            for i in pile[:: max(1, len(pile) // rows)][:rows]:
+                batch = gather(corpus, [i])
+                blind = batch.layers.clone()
+                blind[:, 10:] = 0.0
+                before = blind[:, :3] + blind[:, 6:7] * (blind[:, 3:6] - blind[:, :3])
+                views = [before, self.paint(blind)[0], self.paint(batch.layers)[0], batch.target]
+                lines.append(torch.cat(views, dim=3)[0])
+        picture = torch.cat(lines, dim=1).permute(1, 2, 0).clamp(0, 1) * 255.0
+        Image.fromarray(picture.byte().cpu().numpy()).save(path, quality=90)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        draft = path.with_suffix(".part")
+        torch.save(self.net.state_dict(), draft)
+        draft.replace(path)
+
+
+def _tell(log: list[str], line: str) -> None:
+    print(line, flush=True)
+    log.append(line)
+
+
+def main() -> None:
+    """Train, or go on training."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    corpora = {path.stem: load(path, device) for path in sorted(options.pack.glob("*.npz"))}
+    trainer = Trainer(corpora, options)
+    checkpoint = options.output / "painter.pt"
+    if checkpoint.exists():
+        trainer.net.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True))
+    log: list[str] = []
+    trainer.run(options.minutes, log)
+    trainer.save(checkpoint)
+    trainer.sheet(options.output / "sheet.jpg")
+    (options.output / "log.txt").write_text("\n".join(log) + "\n")
+
+
+if __name__ == "__main__":
+    main()
