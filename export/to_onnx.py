@@ -1,10 +1,11 @@
-r"""Write a trained motion net as ONNX, and prove that it computes the same.
+r"""Write trained nets as ONNX, and prove that they compute the same.
 
     python -m export.to_onnx --checkpoint out/motion/motion.pt -o models
+    python -m export.to_onnx --checkpoint out/painter/painter.pt -o models
 
 Weights are stored in half precision and widened when the model is loaded, which halves the file
 and costs no time; all computing is in single precision. The traced graph is compared with torch on
-noise, whole and in pieces.
+noise, that of the motion nets whole and in pieces.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from export.nets.motion import N_MELS, PHONES, Listener, Mouth
+from export.nets.painter import INPUTS, Painter
 
 OPSET = 17
 TOLERANCE = 2e-3
@@ -126,26 +128,73 @@ def compare(net: nn.Module, columns: int, start: Tensor, path: Path) -> float:
     return worst
 
 
+def export_painter(net: Painter, size: int, path: Path) -> float:
+    """Write the mouth painter for squares of one size; return the largest difference from torch.
+
+    Raises
+    ------
+    ValueError
+        If the outputs differ by more than :data:`TOLERANCE`.
+    """
+    import onnxruntime
+
+    net = net.eval().cpu()
+    draft = path.with_suffix(".part.onnx")
+    layers = torch.rand(1, INPUTS, size, size, generator=torch.Generator().manual_seed(0))
+    torch.onnx.export(
+        net,
+        (layers,),
+        str(draft),
+        input_names=["layers"],
+        output_names=["colour", "alpha", "gain"],
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = _with_half_weights(onnx.load(str(draft)))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(draft))
+    session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
+    made = session.run(None, {"layers": layers.numpy()})
+    with torch.no_grad():
+        wanted = net(layers)
+    worst = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(made, wanted, strict=True))
+    if worst > TOLERANCE:
+        draft.unlink()
+        raise ValueError(f"{path.name}: expected at most {TOLERANCE}, found {worst}")
+    draft.replace(path)
+    return worst
+
+
+def _tell(path: Path, net: nn.Module, difference: float) -> None:
+    size = path.stat().st_size
+    weights = sum(p.numel() for p in net.parameters())
+    print(json.dumps({"name": path.stem, "weights": weights, "bytes": size, "error": difference}))
+
+
 def main() -> None:
-    """Write both motion nets."""
+    """Write the nets of a checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=256, help="of the painter's squares")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
     options = parser.parse_args()
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    if "listener" not in state:
+        painter = Painter(state["enter.bias"].shape[0])
+        painter.load_state_dict(state)
+        path = options.output / "mouth_painter.onnx"
+        _tell(path, painter, export_painter(painter, options.size, path))
+        return
     listener, mouth = Listener(), Mouth()
     listener.load_state_dict(state["listener"])
     mouth.load_state_dict(state["mouth"])
-    options.output.mkdir(parents=True, exist_ok=True)
     for name, net, columns, start in (
         ("motion_listener", _Heard(listener), N_MELS, listener.stack.start()),
         ("motion_mouth", mouth, PHONES + 1, mouth.stack.start()),
     ):
         path = options.output / f"{name}.onnx"
-        difference = export_net(net, columns, start.detach(), path)
-        size = path.stat().st_size
-        weights = sum(p.numel() for p in net.parameters())
-        print(json.dumps({"name": name, "weights": weights, "bytes": size, "error": difference}))
+        _tell(path, net, export_net(net, columns, start.detach(), path))
 
 
 if __name__ == "__main__":

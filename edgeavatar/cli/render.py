@@ -55,6 +55,14 @@ _PATH = click.Path(path_type=Path)
     help="Of a photo's head movement, brows and blinks.",
 )
 @style_options
+@click.option(
+    "--renderer",
+    type=click.Choice(["auto", "neural", "geometric"]),
+    default="auto",
+    show_default=True,
+    help="What paints the mouth: a net over the warped face, or the warp and the modelled teeth "
+    "alone.",
+)
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @model_options
 @click.option("--crf", type=int, help="Quality of the encoder, less is better.")

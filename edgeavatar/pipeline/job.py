@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgeavatar.motion.style import StyleName
 
 Fit = Literal["loop", "freeze", "trim"]
+RendererChoice = Literal["auto", "neural", "geometric"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
 
 VOLUME_LUFS: Final = (-60.0, -5.0)
@@ -120,6 +121,8 @@ class RenderJob:
     motion: Path | None = None
     """Mouth-motion track to follow instead of the words; ``edgeavatar motion`` writes them. Without
     words, the video is silent and lasts as long as the track."""
+    renderer: RendererChoice = "auto"
+    """What paints the mouth; ``auto`` is ``neural`` where its net can run."""
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None
@@ -176,6 +179,7 @@ class RenderOptions(TypedDict, total=False):
     articulation: float
     style: StyleName
     fps: Fraction | None
+    renderer: RendererChoice
     backend: BackendChoice
     device: DeviceChoice
     threads: int | None

@@ -34,6 +34,7 @@ from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.dentition import fit_anatomy
 from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.interior import InteriorModel
+from edgeavatar.rendering.neural import NeuralRenderer, open_painter
 from edgeavatar.speech import open_voice
 from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
@@ -190,10 +191,22 @@ def _for_faces(job: RenderJob) -> tuple[BackendChoice, DeviceChoice, list[str]]:
     return backend, device, notes
 
 
-def open_renderer(person: Person, light: InteriorLight) -> MouthRenderer:
-    """Make the renderer of one person in one light."""
-    anatomy = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
-    return GeometricRenderer(person, canonical_mesh().triangles, InteriorModel(anatomy), light)
+@contextmanager
+def open_renderer(
+    job: RenderJob, person: Person, light: InteriorLight
+) -> Iterator[tuple[MouthRenderer, dict[str, str]]]:
+    """Open what paints the mouth of one person in one light, and tell what its net runs on."""
+    interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
+    triangles = canonical_mesh().triangles
+    if job.renderer == "geometric":
+        yield GeometricRenderer(person, triangles, interior, light), {}
+        return
+    painter = open_painter(job.backend, job.device, job.threads)
+    try:
+        told = f"{painter.backend} on {painter.device}: {painter.reason}"
+        yield NeuralRenderer(person, triangles, interior, light, painter), {"painter": told}
+    finally:
+        painter.close()
 
 
 def open_label(job: RenderJob, picture: Picture) -> Label | None:

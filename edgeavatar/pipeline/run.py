@@ -91,7 +91,8 @@ def render(
             writer = stack.enter_context(open_result(job, picture, words))
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
-            renderer = open_renderer(*faces.learn(picture.probe()))
+            known = faces.learn(picture.probe())
+            renderer, painter = stack.enter_context(open_renderer(job, *known))
         style = style_named(job.style, job.articulation)
         written = faceless = 0
         end_s = Fraction(0)
@@ -128,8 +129,8 @@ def render(
             height=writer.height,
             fps=float(picture.info.rate),
             voice=words.voice,
-            renderer="geometric",
-            backends=faces.backends,
+            renderer="neural" if painter else "geometric",
+            backends=faces.backends | painter,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
             warnings=[*picture.warnings, *faces.notes, *words.notes],

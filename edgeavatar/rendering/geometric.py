@@ -250,7 +250,6 @@ class GeometricRenderer:
         if box is None:
             return warped
         x0, y0, x1, y1 = box
-        apart = 1.0 - closedness(face)
         alpha = polygon_alpha(rim, box, softness)
         if not alpha.any():
             return warped
@@ -267,15 +266,31 @@ class GeometricRenderer:
             lip_polygon=rim,
         )
         filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
-        if apart <= 0:
+        return self._own_teeth(filled, source, face, pose, targets)
+
+    def _own_teeth(
+        self,
+        filled: Frame,
+        source: Frame,
+        face: FaceObservation,
+        pose: HeadPose,
+        targets: FloatArray,
+    ) -> Frame:
+        """Put back what the source shows between its own lips: the person's own teeth.
+
+        They stay with the skull while the lips move over them.
+        """
+        apart = 1.0 - closedness(face)
+        softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
+        rim = lip_rim(targets)
+        box = _even_box(rim, 2.0 + softness, filled)
+        if apart <= 0 or box is None:
             return filled
-        # What the source shows between its own lips is the person's own teeth: they stay with the
-        # skull while the lips move over them.
         own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose, INNER_CORNERS)
-        own_alpha = alpha * polygon_alpha(own_rim, box, 2.0 * softness) * np.float32(apart)
-        return blend_frame(
-            filled, _shifted_planes(source, face, pose, box, INNER_CORNERS), own_alpha, x0, y0
-        )
+        own_alpha = polygon_alpha(rim, box, softness) * np.float32(apart)
+        own_alpha *= polygon_alpha(own_rim, box, 2.0 * softness)
+        planes = _shifted_planes(source, face, pose, box, INNER_CORNERS)
+        return blend_frame(filled, planes, own_alpha, box[0], box[1])
 
 
 def _without_rims(face: FaceObservation, points: FloatArray, targets: FloatArray) -> FloatArray:

@@ -33,6 +33,10 @@ STILL_PX, MOVED_PX = 0.5, 4.0
 it."""
 
 
+EDGE = 5.0
+"""The gain on skin comes to nothing over the outermost fifth of each half."""
+
+
 class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -116,8 +120,13 @@ class Painter(nn.Module):
         colour = torch.clamp(painted * tint + lift, 0.0, 1.0)
         moved = torch.sqrt((shift**2).sum(dim=1, keepdim=True) + 1e-8) * SHIFT_PX
         moved = torch.clamp((moved - STILL_PX) / (MOVED_PX - STILL_PX), 0.0, 1.0)
+        moved = functional.avg_pool2d(moved, 2 * FOLD)
+        # Nothing changes at the border of the square, which is no border in the picture.
+        side = moved.shape[-1]
+        line = torch.linspace(-1.0, 1.0, side, device=layers.device)
+        inside = torch.clamp(EDGE * (1.0 - line.abs()), 0.0, 1.0)
         gain = torch.exp(
-            SHADE_REACH * torch.tanh(self.shade(b)) * functional.avg_pool2d(moved, 2 * FOLD)
+            SHADE_REACH * torch.tanh(self.shade(b)) * moved * inside[None, :] * inside[:, None]
         )
         return colour, alpha, gain
 
