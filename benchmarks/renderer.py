@@ -21,7 +21,8 @@ Materials:
 Systems: ``target`` (the real frame: what the measures give at best), ``source`` (left as it is),
 ``paste`` (the lips of that other frame of the clip whose lips are most similar, more than 5 frames
 from the target, in a soft ellipse), ``warp`` (the geometric renderer without what is inside),
-``geometric``.
+``geometric``; where its net is there, ``neural`` and ``referenced`` (the same, shown the widest
+mouth of the clip that is more than 5 frames from the target).
 
 Measures, in a square around the target's mouth with 0.6 of the width of the face (between the
 angles of the jaw), at a face height of 256 px: ssim on luma (Wang et al. 2004); psnr on BGR; lmd,
@@ -29,10 +30,10 @@ the mean distance of the 80 landmarks of the lips that the face model finds in t
 target's, px; sharpness, mean square of luma less its Gaussian of sigma 1 px, over that of the
 source; seam, mean step of luma across the target's inner lip rim (3 px apart) over the target's
 own; cavity, mean absolute error of luma inside that rim (seam and cavity where the opening has over
-60 px); outside, share of bytes changed where no triangle of the mesh moves; strayed, share of bytes
-that differ from the bare warp more than 0.03 face heights outside the lips (both must be 0: the
-largest of all cases is shown); ahead, share of cases with a higher ssim than ``geometric``. Ratios
-are averaged geometrically.
+60 px); outside, share of bytes changed where no triangle of the mesh moves (must be 0); strayed,
+share of bytes that differ from the bare warp more than 0.03 face heights outside the lips (0 for
+one that only fills mouths, more for one that relights skin); ahead, share of cases with a higher
+ssim than ``geometric``. Ratios are averaged geometrically, of shares the largest is shown.
 
 Jitter is the root mean square of the second difference of the lips' landmarks found in the result,
 px, mean over clips: beside that of the real frames, and above that of the same frames laid over the
@@ -44,19 +45,21 @@ source (``target``), whose alignment adds its own; mean and worst clip.
 from __future__ import annotations
 
 import argparse
-import inspect
+import hashlib
 import json
 import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 import edgeavatar
 from benchmarks._mouth_measures import (
@@ -80,6 +83,9 @@ from benchmarks._mouth_measures import (
     spread_targets,
     ssim,
 )
+from edgeavatar import zoo
+from edgeavatar.backends.base import Session
+from edgeavatar.errors import EdgeAvatarError
 from edgeavatar.face import FaceTracker, canonical_mesh
 from edgeavatar.face.measures import face_height, inner_lip_gap, jitter
 from edgeavatar.face.region import region_of_pose
@@ -109,6 +115,7 @@ from edgeavatar.rendering.mesh import (
     fade,
     ring_points,
 )
+from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
 from export.train.filmed import is_held_out
 from export.train.mouths import STEADY, as_frame, is_london_held_out
@@ -224,18 +231,24 @@ class Observer:
             with np.load(stored) as arrays:
                 return _unpacked(arrays["rows"])
         self._tracker.reset()
-        faces = [self._tracker.track(picture) for picture in pictures]
+        rows = _packed([self._tracker.track(picture) for picture in pictures])
         if stored is not None:
             stored.parent.mkdir(parents=True, exist_ok=True)
             draft = stored.with_suffix(".part.npz")
-            np.savez(draft, rows=_packed(faces))
+            np.savez(draft, rows=rows)
             draft.replace(stored)
-        return faces
+        # Rounded as they are in the cache, so that the first run gives what others give.
+        return _unpacked(rows)
 
     def read(self, bgr: Bytes, pose: HeadPose) -> Floats:
         """Landmarks ``(478, 2)`` of a face whose pose is known."""
         region = region_of_pose(pose, self._tracker.canonical)
         return self._tracker.mesh.read(bgr, region).landmarks[:, :2]
+
+
+def model_digest() -> str:
+    """Tell one face model from another: what was seen by a former one is seen again."""
+    return hashlib.sha256(zoo.resolve("face")["mesh"].read_bytes()).hexdigest()[:10]
 
 
 _PARTS = (478 * 3, 1, 9, 3, 4, 52)
@@ -453,17 +466,9 @@ def london_cases(
 # ----------------------------------------------------------------------------------------- systems
 
 
-class Reenactor(Protocol):
-    """A renderer of one person; ``reenact`` may take ``reference=(frame, face)`` too."""
-
-    def render(self, frame: Frame, face: FaceObservation, row: Floats, idle: None) -> Frame: ...
-
-    @property
-    def reenact(self) -> Callable[..., Frame]: ...
-
-
-Opener: TypeAlias = Callable[[Person, InteriorLight], Reenactor]
+Opener: TypeAlias = Callable[[Person, InteriorLight], GeometricRenderer]
 System: TypeAlias = Callable[[Case], Frame | None]
+Systems: TypeAlias = Mapping[str, System]
 
 
 class WarpOnly(GeometricRenderer):
@@ -473,32 +478,51 @@ class WarpOnly(GeometricRenderer):
         return warped
 
 
-def opener_of(kind: type[GeometricRenderer]) -> Opener:
-    """Make an opener of the geometric renderer or of one derived from it."""
+@cache
+def painter() -> Session:
+    """Open the net of the neural renderer, once."""
+    return open_painter(threads=1)
 
-    def open_one(person: Person, light: InteriorLight) -> Reenactor:
+
+def neural(
+    person: Person,
+    triangles: npt.NDArray[np.int32],
+    interior: InteriorModel,
+    light: InteriorLight,
+) -> NeuralRenderer:
+    """Make the neural renderer of one person, without a reference."""
+    return NeuralRenderer(person, triangles, interior, light, painter())
+
+
+def opener_of(kind: Callable[..., GeometricRenderer]) -> Opener:
+    """Make an opener of renderers that are made as the geometric one is."""
+
+    def open_one(person: Person, light: InteriorLight) -> GeometricRenderer:
         interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
         return kind(person, canonical_mesh().triangles, interior, light)
 
     return open_one
 
 
-def reenacting(open_one: Opener) -> System:
-    """Make a system of a renderer; it is opened once for each subject."""
-    last: tuple[Subject, Reenactor] | None = None
+def reenacting(open_one: Opener, *, with_reference: bool = False) -> System:
+    """Make a system of a renderer; it is opened once for each subject.
 
-    def make(case: Case) -> Frame:
+    With a reference, cases that have none are left out.
+    """
+    last: tuple[Subject, GeometricRenderer] | None = None
+
+    def make(case: Case) -> Frame | None:
         nonlocal last
+        if with_reference and case.reference is None:
+            return None
         if last is None or last[0] is not case.subject:
             last = case.subject, open_one(case.subject.person, case.subject.light)
-        reenact, target = last[1].reenact, case.target.face
-        more = {}
-        if case.reference is not None and "reference" in inspect.signature(reenact).parameters:
-            more["reference"] = (case.reference.frame, case.reference.face)
-        landmarks = target.landmarks[:, :2]
-        return reenact(
-            case.source.frame, case.source.face, landmarks, target.pose, case.inside, **more
-        )
+        renderer, target = last[1], case.target.face
+        if case.reference is not None and with_reference and isinstance(renderer, NeuralRenderer):
+            frame, face = case.reference.frame, case.reference.face
+            renderer.reference = reference_mouth(frame, face, case.subject.person.lip_line_cm)
+        source, landmarks = case.source, target.landmarks[:, :2]
+        return renderer.reenact(source.frame, source.face, landmarks, target.pose, case.inside)
 
     return make
 
@@ -518,13 +542,26 @@ def pasted(case: Case) -> Frame | None:
 RENDERERS: dict[str, Opener] = {
     "warp": opener_of(WarpOnly),
     "geometric": opener_of(GeometricRenderer),
+    "neural": opener_of(neural),
 }
 SYSTEMS: dict[str, System] = {
     "target": lambda case: case.target.frame,
     "source": lambda case: case.source.frame,
     "paste": pasted,
     **{name: reenacting(open_one) for name, open_one in RENDERERS.items()},
+    "referenced": reenacting(RENDERERS["neural"], with_reference=True),
 }
+NEED_NET = ("neural", "referenced")
+
+
+def available_systems() -> dict[str, System]:
+    """Give those systems whose weights are there."""
+    try:
+        painter()
+    except EdgeAvatarError as error:
+        print(f"without {' and '.join(NEED_NET)}: {error}")
+        return {name: make for name, make in SYSTEMS.items() if name not in NEED_NET}
+    return SYSTEMS
 
 
 # ---------------------------------------------------------------------------------------- measures
@@ -609,9 +646,9 @@ class Result:
     figures: Figures
 
 
-def results_of(case: Case, observer: Observer) -> list[Result]:
+def results_of(case: Case, systems: Systems, observer: Observer) -> list[Result]:
     """Run all systems on a case."""
-    made = {name: frame for name, make in SYSTEMS.items() if (frame := make(case)) is not None}
+    made = {name: frame for name, make in systems.items() if (frame := make(case)) is not None}
     found = {name: measure(case, frame, made["warp"], observer) for name, frame in made.items()}
     bar = found["geometric"].ssim
     results = []
@@ -640,7 +677,7 @@ def summary(rows: Sequence[Figures]) -> Figures:
 def summaries(results: Sequence[Result], group: str | None = None) -> dict[str, Figures]:
     """Average the figures of each system, over all cases or those of a group."""
     chosen = [r for r in results if group is None or group in r.groups]
-    names = [name for name in SYSTEMS if any(r.system == name for r in chosen)]
+    names = dict.fromkeys(r.system for r in chosen)
     return {name: summary([r.figures for r in chosen if r.system == name]) for name in names}
 
 
@@ -648,7 +685,7 @@ def summaries(results: Sequence[Result], group: str | None = None) -> dict[str, 
 
 
 def jitter_of(
-    path: Path, observer: Observer, basis: FaceBasis
+    path: Path, systems: Systems, observer: Observer, basis: FaceBasis
 ) -> dict[str, tuple[float, float]] | None:
     """Jitter of what each system makes of a run in the middle of a clip, and of the real frames."""
     halves = clip_halves(path, observer, basis)
@@ -666,7 +703,7 @@ def jitter_of(
         for k in run
     ]  # fmt: skip
     found = {}
-    for name, make in SYSTEMS.items():
+    for name, make in systems.items():
         frames = [frame for case in cases if (frame := make(case)) is not None]
         if name == "source" or len(frames) < RUN:
             continue
@@ -690,7 +727,7 @@ class Steadiness:
 
 def steadiness(found: Sequence[dict[str, tuple[float, float]]]) -> dict[str, Steadiness]:
     """Average the jitter of each system over clips."""
-    names = [name for name in SYSTEMS if any(name in row for row in found)]
+    names = dict.fromkeys(name for row in found for name in row)
     table = {}
     for name in names:
         made, real = np.array([row[name] for row in found]).T
@@ -772,12 +809,12 @@ def draw_sheet(
     return np.concatenate(rows), mean_of(shares, lambda known: float(known.max()))
 
 
-def draw_case(case: Case) -> Bytes:
+def draw_case(case: Case, systems: Systems) -> Bytes:
     """Draw the mouth box of a case under all systems, the target first, three times enlarged."""
     box = mouth_box(case.target.seen, case.height, case.source.frame.y.shape)
     wide = MouthBox(box.left, box.top, box.side, 270)
     cells = []
-    for name, make in SYSTEMS.items():
+    for name, make in systems.items():
         frame = make(case)
         cut = np.zeros((270, 270, 3), np.uint8) if frame is None else wide.cut(frame_to_bgr(frame))
         cells.append(titled(cut, f"{case.name} {name}"))
@@ -830,7 +867,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=MATERIALS, default=MATERIALS)
     parser.add_argument("--quick", action="store_true", help="fewer clips and people")
     parser.add_argument("--sheet", type=Path, help="PNG to draw the strangers to, under out/")
-    parser.add_argument("--system", choices=RENDERERS, default=list(RENDERERS)[-1], help="of it")
+    parser.add_argument("--system", choices=RENDERERS, default="geometric", help="that draws it")
     parser.add_argument("--cases", type=Path, help="PNG to draw some cases to, under out/")
     parser.add_argument("--cache", type=Path, default=ROOT / "out" / "cache" / "renderer")
     parser.add_argument("--data", type=Path, help="folder of the data sets; $EDGEAVATAR_DATA")
@@ -849,12 +886,13 @@ def main() -> None:
         os.environ.get("EDGEAVATAR_DATA") or ROOT.parent / "shared" / "data"
     )
     basis = load_basis()
+    systems = available_systems()
     results: dict[str, object] = {}
     drawn: list[Bytes] = []
 
     def report(material: str, title: str, rows: Mapping[str, Figures | Steadiness]) -> None:
         print_table(f"{material}: {title}", rows)
-        results[f"{material}, {title}"] = plain(rows)
+        results[material] = {"of": title, **plain(rows)}
 
     def there(material: str, folder: str) -> bool:
         if material not in options.only:
@@ -865,7 +903,7 @@ def main() -> None:
         return True
 
     with FaceTracker(choice="largest", threads=1) as tracker:
-        observer = Observer(tracker, options.cache)
+        observer = Observer(tracker, options.cache / model_digest())
         clips = [p for p in sorted((data / "grid_s1").glob("*.mp4")) if is_held_out(p.stem)]
         if there("grid", "grid_s1"):
             chosen = spread(clips, 2 if options.quick else CLIPS)
@@ -873,20 +911,20 @@ def main() -> None:
             for path in chosen:
                 cases = grid_cases(path, observer, basis)
                 for case in cases:
-                    found += results_of(case, observer)
-                drawn += [draw_case(case) for case in cases[:3]] if len(drawn) < 12 else []
+                    found += results_of(case, systems, observer)
+                drawn += [draw_case(case, systems) for case in cases[:3] if len(drawn) < 12]
             report("grid", f"{len(chosen)} clips of {len(clips)} held out", summaries(found))
         if there("london", "london"):
             people = held_out_people(data / "london")
             chosen_people = people[:3] if options.quick else people
             found = []
             for case in london_cases(data / "london", chosen_people, observer, basis):
-                found += results_of(case, observer)
-                drawn.append(draw_case(case))
+                found += results_of(case, systems, observer)
+                drawn.append(draw_case(case, systems))
             title = f"{len(chosen_people)} people of {len(people)} held out"
             report("london", title, summaries(found))
             for group in sorted({g for r in found for g in r.groups}):
-                report("london", group, summaries(found, group))
+                report(f"london {group}", "of these", summaries(found, group))
         if there("sheet", "london"):
             strangers = STRANGERS[:2] if options.quick else STRANGERS
             sheet, share = draw_sheet(data / "london", strangers, options.system, observer, basis)
@@ -900,7 +938,7 @@ def main() -> None:
             runs = [
                 run
                 for path in spread(clips, 1 if options.quick else JITTER_CLIPS)
-                if (run := jitter_of(path, observer, basis)) is not None
+                if (run := jitter_of(path, systems, observer, basis)) is not None
             ]
             report("jitter", f"{len(runs)} runs of {RUN} frames", steadiness(runs))
     if options.cases and drawn:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgeavatar.errors import NoFaceError, OutputError
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.rendering.geometry import fit_person
 from edgeavatar.rendering.interior import InteriorLight, face_colours, light_from_skin
-from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.rendering.lipline import lip_gap, lip_line_offsets, move_lip_line
 from edgeavatar.types import FaceObservation, HeadPose
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ PROBE_FRAMES = 120
 """Frames looked at before the first is rendered, to learn the person's resting face: 4 seconds."""
 PROBE_WANTED = 24
 """Observations that are enough for that."""
+SHOWN_GAP, SHOWN_YAW_DEG = 0.025, 20.0
+"""Gap between the lips, in face heights, from which the inside of a mouth is seen; and the turn of
+the head up to which it is seen well."""
 _FLOATS = 478 * 3 + 1 + 9 + 3 + 4 + 52
 """Of one observation: landmarks, score, rotation, translation, scale and angles, blendshapes."""
 
@@ -100,6 +104,16 @@ def _on_disk() -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """What the first frames tell of a person."""
+
+    person: Person
+    light: InteriorLight
+    open_mouth: tuple[Frame, FaceObservation] | None
+    """The moment at which the inside of the mouth shows most, if it shows."""
+
+
 class FaceTrack:
     """The chosen face through all frames.
 
@@ -129,7 +143,7 @@ class FaceTrack:
         self._store = FaceStore()
         self._lip_line: FloatArray | None = None
 
-    def learn(self, frames: Iterable[Frame]) -> tuple[Person, InteriorLight]:
+    def learn(self, frames: Iterable[Frame]) -> Acquaintance:
         """Look at the first frames and learn the person, and the light on the face.
 
         Raises
@@ -141,11 +155,15 @@ class FaceTrack:
         lines: list[FloatArray] = []
         colours: list[FaceColours] = []
         looked = 0
+        shown: tuple[float, Frame, FaceObservation] | None = None
         for looked, frame in enumerate(frames, 1):
             bgr = frame_to_bgr(frame)
             face = self._tracker.track(bgr)
             if face is not None:
                 seen.append(face)
+                gap = lip_gap(face)
+                if gap > SHOWN_GAP and abs(face.pose.yaw_deg) < SHOWN_YAW_DEG:
+                    shown = max(shown or (gap, frame, face), (gap, frame, face), key=itemgetter(0))
                 colours.append(face_colours(bgr, face.landmarks, face.pose.scale_px))
                 line = lip_line_offsets(frame, face)
                 if line is not None:
@@ -162,7 +180,7 @@ class FaceTrack:
         if lines:
             self._lip_line = np.median(lines, axis=0).astype(np.float32)
         person = fit_person([self._with_lip_line(face) for face in seen], self._basis)
-        return person, _typical_light(colours)
+        return Acquaintance(person, _typical_light(colours), None if shown is None else shown[1:])
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""

@@ -27,14 +27,14 @@ from edgeavatar.motion.coarticulation import phoneme_rows
 from edgeavatar.motion.expression import sound_expression, speech_expression
 from edgeavatar.motion.style import style_named
 from edgeavatar.motion.track_file import read_track
-from edgeavatar.pipeline.faces import FaceTrack
+from edgeavatar.pipeline.faces import Acquaintance, FaceTrack
 from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
 from edgeavatar.pipeline.words import RecordedSpeech, SilentTrack, SpokenText, TrackedSound, Words
 from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.dentition import fit_anatomy
 from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.interior import InteriorModel
-from edgeavatar.rendering.neural import NeuralRenderer, open_painter
+from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.speech import open_voice
 from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
     from edgeavatar.pipeline.job import RenderJob, WordsJob
     from edgeavatar.rendering.geometric import MouthRenderer
-    from edgeavatar.rendering.geometry import Person
-    from edgeavatar.rendering.interior import InteriorLight
     from edgeavatar.types import SpeechChunk
 
 
@@ -193,9 +191,10 @@ def _for_faces(job: RenderJob) -> tuple[BackendChoice, DeviceChoice, list[str]]:
 
 @contextmanager
 def open_renderer(
-    job: RenderJob, person: Person, light: InteriorLight
+    job: RenderJob, known: Acquaintance
 ) -> Iterator[tuple[MouthRenderer, dict[str, str]]]:
     """Open what paints the mouth of one person in one light, and tell what its net runs on."""
+    person, light = known.person, known.light
     interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
     triangles = canonical_mesh().triangles
     if job.renderer == "geometric":
@@ -204,7 +203,14 @@ def open_renderer(
     painter = open_painter(job.backend, job.device, job.threads)
     try:
         told = f"{painter.backend} on {painter.device}: {painter.reason}"
-        yield NeuralRenderer(person, triangles, interior, light, painter), {"painter": told}
+        reference = None
+        if known.open_mouth is not None:
+            frame, face = known.open_mouth
+            reference = reference_mouth(frame, face, person.lip_line_cm)
+        yield (
+            NeuralRenderer(person, triangles, interior, light, painter, reference),
+            {"painter": told},
+        )
     finally:
         painter.close()
 

@@ -92,7 +92,7 @@ def render(
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
             known = faces.learn(picture.probe())
-            renderer, painter = stack.enter_context(open_renderer(job, *known))
+            renderer, painter = stack.enter_context(open_renderer(job, known))
         style = style_named(job.style, job.articulation)
         written = faceless = 0
         end_s = Fraction(0)

@@ -81,10 +81,14 @@ def lip_line_offsets(frame: Frame, face: FaceObservation) -> FloatArray | None:
 
 def closedness(face: FaceObservation) -> float:
     """1 when the lips touch, 0 when they are clearly apart."""
+    return 1.0 - smoothstep(CLOSED_GAP, OPEN_GAP, lip_gap(face))
+
+
+def lip_gap(face: FaceObservation) -> float:
+    """Distance between the inner rims of the lips in face heights."""
     upper = face.landmarks[list(UPPER_INNER_LIP), :2].mean(0)
     lower = face.landmarks[list(LOWER_INNER_LIP), :2].mean(0)
-    gap = float(np.linalg.norm(lower - upper)) / max(face_height_px(face), 1e-6)
-    return 1.0 - smoothstep(CLOSED_GAP, OPEN_GAP, gap)
+    return float(np.linalg.norm(lower - upper)) / max(face_height_px(face), 1e-6)
 
 
 def move_lip_line(face: FaceObservation, offsets: FloatArray) -> FloatArray:
