@@ -8,8 +8,10 @@ show. It is the baseline that every other renderer is measured against, and thei
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import cv2
 import numpy as np
 
 from edgeavatar.kernels.blend import blend_frame
@@ -18,20 +20,24 @@ from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
 from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
     INNER_CORNERS,
+    LIPS,
     LOWER_INNER_LIP,
     LOWER_LIDS,
+    LOWER_LIP_ROWS,
     UPPER_INNER_LIP,
     UPPER_LIDS,
+    UPPER_LIP_ROWS,
     Person,
     blink_displacement,
     down_axis,
     face_height_px,
     head_displacement,
+    lip_displacement,
     mouth_displacement,
     sway_pose,
 )
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
-from edgeavatar.rendering.lipline import closedness
+from edgeavatar.rendering.lipline import closedness, lip_edge_offsets, move_lip_edges
 from edgeavatar.rendering.mesh import (
     FACE_OVAL,
     HEAD_REACH,
@@ -61,8 +67,26 @@ BORDER_FADE = 0.05
 border is not known."""
 LIP_EDGE = 0.006
 """Width, in face heights, of the edge between lip and teeth in a common video."""
+LIP_TAKEN = 0.6
+"""Most of a lip, as the model sees it, that may be left out at its edge."""
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
+
+DRAWN_VARIANCE = 0.4
+"""Blur that the interior is drawn with, px², see :func:`~edgeavatar.kernels.cavity.develop`."""
+FACE_EDGE = 0.005
+"""Softness of the typical edge of nose and lips, in face heights, before any camera's: with it
+three quarters of the London portraits need no blur, in which teeth are drawn as sharp as they are
+(see :mod:`~edgeavatar.rendering.interior`)."""
+MOST_SOFTNESS_PX = 4.0
+"""Most blur that is added: beyond it edges were measured where there are none."""
+_NOSE_BRIDGE = 168
+
+TOOTH_BARED = 0.02
+"""Most tooth, in face heights, that is made up for above what the source shows: about 4 mm, after
+which a crown has come to its end and gums follow."""
+TOOTH_STRETCHED = 0.6
+"""Part of the shown height of the teeth that is stretched for it: their tips keep their form."""
 
 
 class MouthRenderer(Protocol):
@@ -182,17 +206,27 @@ class GeometricRenderer:
         region = _moving_region(points, offsets, frame)
         if region is None:
             return frame
-        targets = points + offsets
-        sources = _without_rims(face, points, targets)
-        covers = blink > 0 or closedness(face) < 1
-        nodes = COVERING_NODES if covers else FIELD_NODES
-        warped = self._warp(frame, sources, targets, region, face_height_px(face) / nodes)
+        edges = lip_edge_offsets(frame, face)
+        sources, targets = _with_rims(face, edges, points, points + offsets)
+        apart = 1.0 - closedness(face)
+        nodes = COVERING_NODES if blink > 0 or apart > 0 else FIELD_NODES
+        # The interior fades in over a band inside the rims: lips have to fill it, and not what the
+        # source shows between them, squeezed together.
+        reach = LIP_EDGE * face_height_px(face) * apart
+        face = replace(face, landmarks=move_lip_edges(face, edges))
+        warped = self._warp(frame, sources, targets, region, face_height_px(face) / nodes, reach)
         if blink > 0:
             warped = self._fill_eyes(warped, frame, face, pose, targets)
         return self._fill_mouth(warped, frame, face, pose, targets, inside)
 
     def _warp(
-        self, frame: Frame, sources: FloatArray, targets: FloatArray, region: Box, step_px: float
+        self,
+        frame: Frame,
+        sources: FloatArray,
+        targets: FloatArray,
+        region: Box,
+        step_px: float,
+        lip_reach_px: float,
     ) -> Frame:
         x0, y0, x1, y1 = region
         step = max(1.0, step_px)
@@ -201,7 +235,7 @@ class GeometricRenderer:
             targets,
             sources - targets,
             self.mesh.triangles,
-            self.mesh.reach,
+            self.mesh.reach_of_lips(lip_reach_px / step),
             (x0, y0),
             step,
             shape,
@@ -265,6 +299,7 @@ class GeometricRenderer:
             light=self._light,
             lip_polygon=rim,
         )
+        picture = _softened(picture, camera_softness(source, face))
         filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
         return self._own_teeth(filled, source, face, pose, targets)
 
@@ -278,7 +313,8 @@ class GeometricRenderer:
     ) -> Frame:
         """Put back what the source shows between its own lips: the person's own teeth.
 
-        They stay with the skull while the lips move over them.
+        They stay with the skull while the lips move over them. ``face`` has its rims on the edges
+        of the lips, see :func:`~edgeavatar.rendering.lipline.lip_edge_offsets`.
         """
         apart = 1.0 - closedness(face)
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
@@ -286,29 +322,99 @@ class GeometricRenderer:
         box = _even_box(rim, 2.0 + softness, filled)
         if apart <= 0 or box is None:
             return filled
-        own_rim = lip_rim(face.landmarks[:, :2]) + _head_shift(face, pose, INNER_CORNERS)
+        carried = face.landmarks[:, :2] + _head_shift(face, pose, INNER_CORNERS)
+        stretch = _ToothStretch.under(carried, targets, down_axis(pose), face_height_px(face))
         own_alpha = polygon_alpha(rim, box, softness) * np.float32(apart)
-        own_alpha *= polygon_alpha(own_rim, box, 2.0 * softness)
-        planes = _shifted_planes(source, face, pose, box, INNER_CORNERS)
+        own_alpha *= polygon_alpha(stretch.rim(carried, softness), box, 2.0 * softness)
+        step = max(1.0, face_height_px(face) / FIELD_NODES)
+        field = stretch.field(box, step) - _head_shift(face, pose, INNER_CORNERS)
+        planes = _planes_through(source, field, box, step)
         return blend_frame(filled, planes, own_alpha, box[0], box[1])
 
 
-def _without_rims(face: FaceObservation, points: FloatArray, targets: FloatArray) -> FloatArray:
-    """Where lips that are being closed take their edges from: a little inside the lips.
+def camera_softness(frame: Frame, face: FaceObservation) -> float:
+    r"""Measure how much softer than a sharp portrait a picture is: a Gaussian's deviation, px.
 
-    The edge of an open lip borders on teeth, and sampling mixes a bright thread of them into the
-    line on which the lips are made to meet.
+    An edge blurred by :math:`\sigma` has, when blurred again by :math:`s`, a slope in proportion to
+    :math:`1/\sqrt{\sigma^2 + s^2}`; the slopes at two :math:`s` give :math:`\sigma` (Zhuo & Sim
+    2011, Defocus map estimation from a single image). What a face's edges have of themselves,
+    :data:`FACE_EDGE`, is taken off.
+
+    Parameters
+    ----------
+    frame, face
+        A picture and the face in it.
+
+    Returns
+    -------
+    float
+        0 where too little of the face is seen.
+    """
+    x0, y0, x1, y1 = _nose_and_lips(face, frame)
+    if min(x1 - x0, y1 - y0) < 16:
+        return 0.0
+    luma = frame.y[y0:y1, x0:x1].astype(np.float32)
+    once, twice = (_squared_slope(luma, sigma) for sigma in (1.0, 2.0))
+    steep = twice >= max(float(np.quantile(twice, 0.95)), 1.0)
+    if not steep.any():
+        return 0.0
+    # Squares of slopes are as (σ² + 4) to (σ² + 1); flat ones are as 1 to 1.
+    ratio = np.maximum(once[steep] / twice[steep], 1.02)
+    variance = np.maximum((4.0 - ratio) / (ratio - 1.0), 0.0)
+    own = (FACE_EDGE * face_height_px(face)) ** 2
+    return math.sqrt(max(float(np.median(variance)) - own, 0.0))
+
+
+def _nose_and_lips(face: FaceObservation, frame: Frame) -> Box:
+    """Part of the picture, as wide as the lips, from the bridge of the nose to the lower lip."""
+    where = face.landmarks[[_NOSE_BRIDGE, *LIPS], :2]
+    x0, y0 = (max(0, math.floor(v)) for v in where.min(0))
+    x1, y1 = (math.ceil(v) for v in where.max(0))
+    return x0, y0, min(x1, frame.width), min(y1, frame.height)
+
+
+def _squared_slope(luma: FloatArray, sigma: float) -> FloatArray:
+    soft = cv2.GaussianBlur(luma, (0, 0), sigma)
+    across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)
+    along = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)
+    return np.asarray(across**2 + along**2, np.float32)
+
+
+def _softened(picture: ByteArray, softness_px: float) -> ByteArray:
+    """Blur a drawn interior until its edges are as soft as those of a picture."""
+    missing = softness_px**2 - DRAWN_VARIANCE
+    if missing < 0.05:
+        return picture
+    sigma = math.sqrt(min(missing, MOST_SOFTNESS_PX**2))
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+
+
+def _with_rims(
+    face: FaceObservation, edges: FloatArray, points: FloatArray, targets: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Let lips that are apart begin where the picture shows their edge, and a little further.
+
+    Sampling at the very edge mixes a bright thread of teeth into it, which would be seen where the
+    lips go, above all in the line on which they are made to meet. What the sources are moved by,
+    the targets are moved by as well, or else an opening would shrink at once when speech begins;
+    only as far as the lips close do they go without it.
     """
     upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
-    down = down_axis(face.pose)
+    down, height = down_axis(face.pose), face_height_px(face)
     shown = np.maximum((points[lower] - points[upper]) @ down, 1e-3)
     made = np.maximum((targets[lower] - targets[upper]) @ down, 0.0)
-    closing = np.clip(1.0 - made / shown, 0.0, 1.0) * (1.0 - closedness(face))
-    inwards = (LIP_EDGE * face_height_px(face) * closing)[:, None] * down[None, :]
-    sources = points.copy()
-    sources[upper] -= inwards
-    sources[lower] += inwards
-    return sources
+    kept = np.clip(made / shown, 0.0, 1.0)
+    outer = points[[UPPER_LIP_ROWS[-1], LOWER_LIP_ROWS[-1]]]
+    thickness = np.linalg.norm(outer - points[[upper, lower]], axis=2) / height
+    beyond = edges + np.float32(LIP_EDGE * (1.0 - closedness(face)))
+    # A rim that crossed the outer one would fold the lip.
+    beyond = np.minimum(beyond, LIP_TAKEN * thickness)
+    outwards = (np.float32(height) * beyond)[:, :, None] * down
+    kept_outwards = kept[:, None] * outwards
+    return (
+        points + lip_displacement(points, -outwards[0], outwards[1]),
+        targets + lip_displacement(targets, -kept_outwards[0], kept_outwards[1]),
+    )
 
 
 def _head_shift(face: FaceObservation, pose: HeadPose, corners: tuple[int, int]) -> FloatArray:
@@ -325,9 +431,15 @@ def _shifted_planes(
     corners: tuple[int, int],
 ) -> tuple[ByteArray, ByteArray, ByteArray]:
     """Carry the source's pixels of a box along with the head; returns ``y, u, v`` planes."""
-    x0, y0, x1, y1 = box
     field = np.broadcast_to(-_head_shift(face, pose, corners), (3, 3, 2)).astype(np.float32)
-    step = float(max(x1 - x0, y1 - y0))
+    return _planes_through(source, field, box, float(max(box[2] - box[0], box[3] - box[1])))
+
+
+def _planes_through(
+    source: Frame, field: FloatArray, box: Box, step: float
+) -> tuple[ByteArray, ByteArray, ByteArray]:
+    """Sample a box of the source through a field; returns ``y, u, v`` planes of the box."""
+    x0, y0, x1, y1 = box
     planes = []
     for plane, half in ((source.y, 1), (source.u, 2), (source.v, 2)):
         part = (x0 // half, y0 // half, x1 // half, y1 // half)
@@ -335,6 +447,82 @@ def _shifted_planes(
         warp_plane(plane, field, (x0, y0), step, part, subsampled=half == 2, out=out)
         planes.append(np.ascontiguousarray(out[part[1] : part[3], part[0] : part[2]]))
     return planes[0], planes[1], planes[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _ToothStretch:
+    """Makes up for the tooth that a rising upper lip bares and the source does not show.
+
+    A modelled tooth above a real one never has its width, place and colour: two rows would be seen.
+    The real ones are stretched up to the lip instead.
+    """
+
+    down: FloatArray
+    along: FloatArray
+    place: FloatArray
+    """``(11,)`` px along the mouth, ascending, at which the others are known."""
+    edge: FloatArray
+    """``(11,)`` px along ``down``: where the source's own teeth begin, carried by the head."""
+    bared: FloatArray
+    """``(11,)`` px of tooth to be made up for above it."""
+    above: FloatArray
+    """``(11,)`` px between it and the lip, of either sign."""
+    stretched: FloatArray
+    """``(11,)`` px of tooth below it that are stretched."""
+
+    @staticmethod
+    def under(
+        carried: FloatArray, targets: FloatArray, down: FloatArray, height_px: float
+    ) -> _ToothStretch:
+        """Compare the source's own rims, carried by the head, with those that are wanted."""
+        along = np.array([down[1], -down[0]], np.float32)
+        first, last = INNER_CORNERS
+        upper = [first, *UPPER_INNER_LIP, last]
+        lower = [first, *LOWER_INNER_LIP, last]
+        place = np.maximum.accumulate(carried[upper] @ along)
+        edge = carried[upper] @ down
+        shown = np.interp(place, *_ascending(carried[lower], along, down)) - edge
+        lip = np.interp(place, *_ascending(targets[upper], along, down))
+        shown = np.maximum(shown, 0.0)
+        above = edge - lip
+        bared = np.clip(above, 0.0, np.minimum(TOOTH_BARED * height_px, shown))
+        parts = (place, edge, bared, above, TOOTH_STRETCHED * shown)
+        return _ToothStretch(down, along, *(np.asarray(part, np.float32) for part in parts))
+
+    def rim(self, carried: FloatArray, softness: float) -> FloatArray:
+        """Outline of the own teeth, the stretched ones included.
+
+        Where they reach the lip, it is drawn a little beyond, since only the lip covers them there.
+        """
+        upper = list(UPPER_INNER_LIP)
+        reach = np.where(self.above > self.bared, self.bared, self.bared + 2.0 * softness)
+        reach = np.where(self.above < -2.0 * softness, 0.0, reach)[1:-1]
+        raised = carried.copy()
+        raised[upper] -= reach[:, None].astype(np.float32) * self.down
+        return lip_rim(raised)
+
+    def field(self, box: Box, step: float) -> FloatArray:
+        """Displacement at nodes over a box, from where a pixel is to where its tooth is."""
+        x0, y0, x1, y1 = box
+        x = x0 + step * np.arange(math.ceil((x1 - x0) / step) + 2, dtype=np.float32)
+        y = y0 + step * np.arange(math.ceil((y1 - y0) / step) + 2, dtype=np.float32)
+        along = x[None, :] * self.along[0] + y[:, None] * self.along[1]
+        depth = x[None, :] * self.down[0] + y[:, None] * self.down[1]
+        edge, bared, kept = (
+            np.interp(along, self.place, values)
+            for values in (self.edge, self.bared, self.stretched)
+        )
+        below = depth - (edge - bared)
+        share = bared / np.maximum(bared + kept, 1e-3)
+        moved = bared - np.clip(below, 0.0, bared + kept) * share
+        return np.asarray(moved[..., None] * self.down, np.float32)
+
+
+def _ascending(
+    curve: FloatArray, along: FloatArray, down: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Places along the mouth, made to ascend, and heights of a curve from corner to corner."""
+    return np.maximum.accumulate(curve @ along), curve @ down
 
 
 def _even_box(curve: FloatArray, margin: float, frame: Frame) -> Box | None:

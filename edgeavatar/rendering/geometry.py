@@ -21,6 +21,20 @@ UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 """Inner rim of the upper lip from the person's right to left, corners left out."""
 LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 """Inner rim of the lower lip, opposite to :data:`UPPER_INNER_LIP`."""
+UPPER_LIP_ROWS = (
+    UPPER_INNER_LIP,
+    (183, 42, 41, 38, 12, 268, 271, 272, 407),
+    (184, 74, 73, 72, 11, 302, 303, 304, 408),
+    (185, 40, 39, 37, 0, 267, 269, 270, 409),
+)
+"""All rows of the upper lip from its inner to its outer rim."""
+LOWER_LIP_ROWS = (
+    LOWER_INNER_LIP,
+    (96, 89, 179, 86, 15, 316, 403, 319, 325),
+    (77, 90, 180, 85, 16, 315, 404, 320, 307),
+    (146, 91, 181, 84, 17, 314, 405, 321, 375),
+)
+"""The same of the lower lip."""
 INNER_CORNERS = (78, 308)
 """Right and left end of the inner lip line."""
 LIPS = (
@@ -43,6 +57,12 @@ BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276,
 
 MOUTH_CLOSE = MOTION_NAMES.index("mouthClose")
 PRESS = (MOTION_NAMES.index("mouthPressLeft"), MOTION_NAMES.index("mouthPressRight"))
+
+PUCKER, FUNNEL = MOTION_NAMES.index("mouthPucker"), MOTION_NAMES.index("mouthFunnel")
+ROUNDED = (0.1, 0.6)
+"""Pucker and funnel together at which the opening begins to be round, and at which it is."""
+ROUND_WIDTH = 0.92
+"""Width of a round opening in distances of the inner corners: beside it the lips touch."""
 
 SPEAKING = (0.02, 0.12)
 """Largest weight of a row at which speech begins, and at which an open smile has given way."""
@@ -106,10 +126,25 @@ def fit_person(observations: Sequence[FaceObservation], basis: FaceBasis) -> Per
     height = neutral[:, 1]
     share = np.clip((STILL_ABOVE_CM - height) / STILL_FADE_CM, 0.0, 1.0)
     table = basis.select(MOTION_NAMES) * (share * share * (3 - 2 * share))[None, :, None]
+    table = _smooth_along_lips(table)
     matrix = table[:, SPEECH].reshape(len(MOTION_NAMES), -1).T.astype(np.float64)
     ridge = 0.3 * np.eye(matrix.shape[1])
     unmix = np.linalg.solve(matrix.T @ matrix + ridge, matrix.T).astype(np.float32)
     return Person(neutral, table, unmix)
+
+
+def _smooth_along_lips(table: FloatArray) -> FloatArray:
+    """Smooth displacements ``(k, 478, 3)`` along the inner rims, corners left as they are.
+
+    The rig's rims are read off at landmarks whose places on it are known to a few millimetres;
+    neighbours disagree by as much, and a rim that opens shows it as kinks.
+    """
+    smooth = table.copy()
+    first, last = INNER_CORNERS
+    for rim in (UPPER_INNER_LIP, LOWER_INNER_LIP):
+        line = table[:, [first, *rim, last]]
+        smooth[:, list(rim)] = 0.25 * (line[:, :-2] + 2.0 * line[:, 1:-1] + line[:, 2:])
+    return smooth
 
 
 def smoothstep(low: float, high: float, value: float) -> float:
@@ -186,12 +221,30 @@ def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -
     smile = np.maximum(person.gaps_cm(np.zeros_like(row)), 0.0) * scale
     speaking = smoothstep(*SPEAKING, float(np.abs(row).max())) * float(strength)
     wanted = np.maximum(wanted - np.float32(speaking) * smile, 0.0) * np.float32(1.0 - closure)
+    rounding = smoothstep(*ROUNDED, float(row[PUCKER] + row[FUNNEL])) * float(strength)
+    wanted += np.float32(rounding) * (_rounded(face, moved, wanted) - wanted)
     # Lips and chin come along; the rims are set exactly.
     shut = person.basis_cm[MOUTH_CLOSE]
     per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
     moved += _turned(shut * np.float32((gap - wanted).mean() / (scale * per_unit)), face.pose)
     _set_lip_gaps(face, moved, wanted)
     return moved
+
+
+def _rounded(face: FaceObservation, moved: FloatArray, gaps: FloatArray) -> FloatArray:
+    """Gaps of an opening as large as that of ``gaps``, but round, ``(9,)``.
+
+    The rig's pucker and funnel part the lips as a tent with thin tips; rounded lips leave an oval
+    and touch beside it.
+    """
+    where = face.landmarks[:, :2] + moved
+    down = down_axis(face.pose)
+    along = np.array([down[1], -down[0]], np.float32)
+    first, last = where[list(INNER_CORNERS)] @ along
+    middle = 0.5 * (where[list(UPPER_INNER_LIP)] + where[list(LOWER_INNER_LIP)]) @ along
+    place = (2.0 * middle - first - last) / (ROUND_WIDTH * max(float(last - first), 1e-3))
+    oval = np.sqrt(np.maximum(1.0 - place**2, 0.0))
+    return np.asarray(oval * (gaps.mean() / max(float(oval.mean()), 1e-3)), np.float32)
 
 
 def _turned(offset_cm: FloatArray, pose: HeadPose) -> FloatArray:
@@ -217,8 +270,37 @@ def _set_lip_gaps(face: FaceObservation, moved: FloatArray, wanted_px: FloatArra
     """Move both rims alike until their gaps are the wanted ones (changes ``moved``)."""
     excess = _lip_gaps(face, moved) - wanted_px
     shift = 0.5 * excess[:, None] * down_axis(face.pose)[None, :]
-    moved[list(UPPER_INNER_LIP)] += shift
-    moved[list(LOWER_INNER_LIP)] -= shift
+    where = face.landmarks[:, :2] + moved
+    moved += lip_displacement(where, shift, -shift)
+
+
+def lip_displacement(where: FloatArray, upper: FloatArray, lower: FloatArray) -> FloatArray:
+    """Spread a movement of the inner rims over the lips: their outer rims stay.
+
+    The rows of a lip lie so near to its rim that a rim which moved alone would pass them, and what
+    it borders on would be seen on both sides of it.
+
+    Parameters
+    ----------
+    where
+        ``(n, 2)`` float32 px, landmarks first.
+    upper, lower
+        ``(9, 2)`` float32 px: how far the rims go.
+
+    Returns
+    -------
+    FloatArray
+        ``(n, 2)`` float32 px.
+    """
+    moved = np.zeros((len(where), 2), np.float32)
+    for rows, shift in ((UPPER_LIP_ROWS, upper), (LOWER_LIP_ROWS, lower)):
+        inner, outer = where[list(rows[0])], where[list(rows[-1])]
+        across = outer - inner
+        whole = np.maximum((across**2).sum(1), 1e-6)
+        for row in rows[:-1]:
+            passed = ((where[list(row)] - inner) * across).sum(1) / whole
+            moved[list(row)] = (1.0 - np.clip(passed, 0.0, 1.0))[:, None] * shift
+    return moved
 
 
 def sway_pose(face: FaceObservation, idle: IdlePose) -> HeadPose:

@@ -51,6 +51,8 @@ class WarpMesh:
     """``(m, 3)``; vertices 0 to 477 are landmarks, then the rings from the inside out."""
     reach: FloatArray
     """``(m,)`` float32, see :func:`~edgeavatar.kernels.warp.rasterise_field`."""
+    at_lips: npt.NDArray[np.bool_]
+    """``(m,)``: those that reach beyond themselves into the opening of the lips."""
 
     @staticmethod
     def build(face_triangles: npt.NDArray[np.int32]) -> WarpMesh:
@@ -79,9 +81,15 @@ class WarpMesh:
         skin = face_triangles[~opening]
         rims = skin[np.isin(skin, [*MOUTH, *EYES[0], *EYES[1]]).any(1)]
         parts = [*strips[::-1], face_triangles[opening], rims, skin]
-        reach = np.zeros(sum(map(len, parts)), np.float32)
+        triangles = np.concatenate(parts).astype(np.int32)
+        reach = np.zeros(len(triangles), np.float32)
         reach[-len(skin) - len(rims) : -len(skin)] = RIM_REACH
-        return WarpMesh(np.concatenate(parts).astype(np.int32), reach)
+        at_lips = (reach > 0) & np.isin(triangles, MOUTH).any(1)
+        return WarpMesh(triangles, reach, at_lips)
+
+    def reach_of_lips(self, steps: float) -> FloatArray:
+        """Give :attr:`reach` with at least so many steps at the lips."""
+        return np.where(self.at_lips, np.maximum(self.reach, np.float32(steps)), self.reach)
 
 
 def _inside(triangles: npt.NDArray[np.int32], rim: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -29,6 +29,8 @@ _WINDOW_S = 0.01
 _SILENCE_DB = -40.0
 """Below the loud parts (95th percentile of the windows' power) this counts as silent."""
 _MIN_PAUSE_S = 0.06
+_UNWRITTEN_PAUSE_S = 0.15
+"""Silence that is no phoneme's own: the longest closures of stops in the same voices last 0.1 s."""
 _MIN_SOUND_S = 0.01
 _KEEP_S = 0.05
 """What a quiet phoneme beside a pause keeps of its own time."""
@@ -148,6 +150,7 @@ def place(
     samples = utterance.samples
     silent, hop = silent_windows(samples, sample_rate)
     spans = _shift(_group(utterance.units), lateness, sample_rate, len(samples))
+    spans = _with_unwritten_pauses(spans, silent, hop, sample_rate)
     spans = _fit_pauses(spans, silent, hop, sample_rate)
     _fit_sounds(spans, samples, sample_rate)
 
@@ -231,6 +234,38 @@ def _shift(spans: list[_Span], lateness: Lateness, sample_rate: int, length: int
             span.end = max(previous, span.end - round(late_s * sample_rate))
         previous = span.end
     return spans
+
+
+def _with_unwritten_pauses(
+    spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: int
+) -> list[_Span]:
+    """Put pauses where a voice stops for breath without a mark in the text.
+
+    The model counts such a pause to the phoneme before or after it, and a mouth would hang open.
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    found = list(spans)
+    for first, last in edges.reshape(-1, 2):
+        start, end = int(first) * hop, int(last) * hop
+        touched = [s for s in found if s.start < end and s.end > start]
+        if (
+            end - start < _UNWRITTEN_PAUSE_S * sample_rate
+            or not touched
+            or any(s.symbol == SILENCE for s in touched)
+        ):
+            continue
+        middle = (start + end) // 2
+        split = next((s for s in touched if s.end > middle), touched[-1])
+        at = found.index(split)
+        if middle > (split.start + split.end) // 2:
+            pause = _Span(SILENCE, middle, split.end, 0, -1)
+            split.end = middle
+            found.insert(at + 1, pause)
+        else:
+            pause = _Span(SILENCE, split.start, middle, 0, -1)
+            split.start = middle
+            found.insert(at, pause)
+    return found
 
 
 def _fit_pauses(spans: list[_Span], silent: np.ndarray, hop: int, sample_rate: int) -> list[_Span]:

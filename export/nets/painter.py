@@ -20,11 +20,11 @@ from torch.nn import functional
 FOLD = 4
 INPUTS = 14
 """Warped 3, interior 3, cavity, lips, shift 2, reference 3, 1 where there is a reference."""
-SHADE_REACH = 0.45
+SHADE_REACH = 0.3
 """Largest logarithm of the gain on skin."""
 TINT_REACH = 0.9
 """Largest logarithm of the gain on what is painted."""
-LIFT_REACH = 0.25
+LIFT_REACH = 0.1
 """Largest offset of what is painted; colours are 0 to 1."""
 SHIFT_PX = 16.0
 """Pixels at 256 that count as 1 in the shift."""

@@ -1,4 +1,4 @@
-r"""Gather all that the motion nets learn from in two files that travel to where they are trained.
+r"""Gather all that the motion nets learn from in files that travel to where they are trained.
 
 python -m export.train.pack --data DATA --cache out/cache -o out/pack
 """
@@ -23,7 +23,7 @@ from export.train.dominance import dominance_channels
 from export.train.spoken import spoken_takes
 
 ROW_S = 0.01
-PARTS = 3
+PARTS = 4
 SPOKEN, FILMED, RIGGED = range(3)
 
 

@@ -117,7 +117,7 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
         return torch.clamp(light * more * (x + 1e-4) ** gamma, 0.0, 1.0)
 
     bend = torch.exp(slope)
-    modelled = torch.exp(normal(1, 0.2) + normal(3, 0.06))
+    modelled = torch.exp(normal(1, 0.1) + normal(3, 0.04))
     kept = layers[:, 13:] * chosen(REFERENCE_KEPT)
     layers = torch.cat(
         [
@@ -137,7 +137,24 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
     mirrored = torch.cat([mirrored[:, :8], -mirrored[:, 8:9], mirrored[:, 9:]], dim=1)
     layers = layers + sides * (mirrored - layers)
     target = target + sides * (target.flip(3) - target)
+    layers, target = moved(layers, target, generator)
     return Batch(layers, target, teeth)
+
+
+def moved(layers: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Turn, scale and push whole samples a little: there are few people to learn from."""
+    b, device = len(target), target.device
+    u = torch.rand(4, b, generator=generator, device=device) * 2.0 - 1.0
+    turn, size = 0.12 * u[0], torch.exp(0.1 * u[1])
+    cos, sin = size * torch.cos(turn), size * torch.sin(turn)
+    theta = torch.stack([cos, -sin, 0.06 * u[2], sin, cos, 0.06 * u[3]], dim=1).view(b, 2, 3)
+    grid = functional.affine_grid(theta, [b, 1, SIZE, SIZE], align_corners=False)
+    both = torch.cat([layers, target], dim=1)
+    both = functional.grid_sample(both, grid, padding_mode="border", align_corners=False)
+    # The map goes from the new place to the old one; a shift goes the other way.
+    inverse = torch.linalg.inv(theta[:, :, :2])
+    shift = torch.einsum("bij,bjhw->bihw", inverse, both[:, 8:10])
+    return torch.cat([both[:, :8], shift, both[:, 10:14]], dim=1), both[:, 14:]
 
 
 def weights_of(batch: Batch) -> Tensor:
@@ -151,10 +168,16 @@ def weights_of(batch: Batch) -> Tensor:
     return (0.05 + near + 2.0 * wide + 2.0 * lips + 4.0 * cavity * batch.teeth) * (1.0 - free)
 
 
-def painting_loss(made: Tensor, batch: Batch, alpha: Tensor) -> Tensor:
-    """Distance of colours, of edges, of colours from afar; and of alpha from the cavity."""
+def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Tensor:
+    """Distance of colours, of edges and of colours from afar; and restraint.
+
+    Where teeth may not be learned, the interior must be shown, and as dark or bright as the target
+    is on the whole; that much even one speaker can tell.
+    """
     weight = weights_of(batch)
     error = made - batch.target
+    cavity, lips = batch.layers[:, 6:7], batch.layers[:, 7:8]
+    free = cavity * (1.0 - batch.teeth)
 
     def mean(x: Tensor, w: Tensor) -> Tensor:
         return (x * w).sum() / (w.sum() * x.shape[1] + 1e-6)
@@ -163,8 +186,15 @@ def painting_loss(made: Tensor, batch: Batch, alpha: Tensor) -> Tensor:
     across = mean((error[..., 1:] - error[..., :-1]).abs(), weight[..., 1:])
     down = mean((error[..., 1:, :] - error[..., :-1, :]).abs(), weight[..., 1:, :])
     pooled = functional.avg_pool2d(error * weight, 4).abs().mean() / (weight.mean() + 1e-6)
-    prior = (alpha - batch.layers[:, 6:7]).abs().mean()
-    return place + 0.7 * (across + down) + 0.5 * pooled + 0.05 * prior
+    afar = functional.avg_pool2d(error * free, 16).abs().sum() / (
+        3.0 * functional.avg_pool2d(free, 16).sum() + 1e-3
+    )
+    prior = mean((alpha - cavity).abs(), lips * 0.1 + free)
+    bend = torch.log(gain)
+    rough = (bend[..., 1:] - bend[..., :-1]).abs().mean()
+    rough = rough + (bend[..., 1:, :] - bend[..., :-1, :]).abs().mean()
+    restraint = 0.2 * prior + 0.3 * rough + 0.1 * bend.abs().mean()
+    return place + 0.7 * (across + down) + 0.5 * pooled + 0.1 * afar + restraint
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -235,11 +265,7 @@ class Trainer:
                 )
             batch = self.batch()
             made, alpha, gain = self.paint(batch.layers)
-            loss = painting_loss(made, batch, alpha)
-            bend = torch.log(gain)
-            rough = (bend[..., 1:] - bend[..., :-1]).abs().mean()
-            rough = rough + (bend[..., 1:, :] - bend[..., :-1, :]).abs().mean()
-            loss = loss + 0.05 * rough
+            loss = painting_loss(made, batch, alpha, gain)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)

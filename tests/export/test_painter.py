@@ -64,8 +64,8 @@ def test_it_never_touches_still_skin() -> None:
     assert torch.equal(made[:, :, :16], layers[:, :3, :16])
     # What it does change, it changes within bounds, and not at the border of the square.
     assert (gain - 1.0).abs().max() > 0.05
-    assert gain.max() <= np.exp(0.45) + 1e-6
-    assert (gain[:, :, -1] - 1.0).abs().max() < 0.35
+    assert gain.max() <= np.exp(0.3) + 1e-6
+    assert (gain[:, :, -1] - 1.0).abs().max() < 0.25
     assert colour.min() >= 0.0
     assert colour.max() <= 1.0
 
@@ -110,7 +110,7 @@ def test_it_learns_a_tint() -> None:
     losses = []
     for _ in range(12):
         colour, alpha, gain = net(batch.layers)
-        loss = painting_loss(compose(batch.layers, colour, alpha, gain), batch, alpha)
+        loss = painting_loss(compose(batch.layers, colour, alpha, gain), batch, alpha, gain)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -12,16 +12,27 @@ import numpy as np
 import pytest
 
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
-from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
+from edgeavatar.rendering.geometric import GeometricRenderer, camera_softness, lip_rim
 from edgeavatar.rendering.geometry import (
+    INNER_CORNERS,
     LIPS,
     LOWER_INNER_LIP,
+    LOWER_LIP_ROWS,
     UPPER_INNER_LIP,
+    UPPER_LIP_ROWS,
     face_height_px,
+    lip_displacement,
     mouth_displacement,
 )
 from edgeavatar.rendering.interior import InteriorModel, light_from_skin
-from edgeavatar.rendering.lipline import closedness, lip_line_offsets, move_lip_line
+from edgeavatar.rendering.lipline import (
+    closedness,
+    lip_edge_offsets,
+    lip_line_offsets,
+    move_lip_edges,
+    move_lip_line,
+)
+from edgeavatar.rendering.mesh import MOUTH, WarpMesh
 from edgeavatar.types import MOTION_NAMES, ColourTags, FaceObservation, Frame, IdlePose
 
 if TYPE_CHECKING:
@@ -207,6 +218,169 @@ def test_the_rim_passes_through_the_landmarks(face: FaceObservation) -> None:
     assert rim.shape == (80, 2)
     assert rim[0] == pytest.approx(face.landmarks[78, :2])
     assert rim[5 * 4] == pytest.approx(face.landmarks[13, :2])
+
+
+def test_a_round_opening_is_no_tent(face: FaceObservation, person: Person) -> None:
+    weights = row(jawOpen=0.22, mouthFunnel=0.5, mouthPucker=0.5)
+    where = face.landmarks[:, :2] + mouth_displacement(face, person, weights)
+    gaps = (where[list(LOWER_INNER_LIP)] - where[list(UPPER_INNER_LIP)])[:, 1]
+    assert gaps.min() >= -0.01
+    # An oval is 0.87 of its height halfway to its ends; a tent is half of it.
+    first, last = where[list(INNER_CORNERS), 0]
+    middle = 0.5 * (where[list(UPPER_INNER_LIP), 0] + where[list(LOWER_INNER_LIP), 0])
+    place = np.abs(2 * middle - first - last) / (last - first)
+    assert np.interp(0.5, place[4:], gaps[4:]) > 0.75 * gaps[4]
+    assert (np.diff(gaps[:5]) > 0).all()
+    assert (np.diff(gaps[4:]) < 0).all()
+
+
+def test_rows_of_a_lip_keep_their_order_when_its_rim_moves(face: FaceObservation) -> None:
+    where = face.landmarks[:, :2]
+    across = [where[list(r[-1])] - where[list(r[0])] for r in (UPPER_LIP_ROWS, LOWER_LIP_ROWS)]
+    moved = where + lip_displacement(where, 0.6 * across[0], 0.6 * across[1])
+    for rows, away in zip((UPPER_LIP_ROWS, LOWER_LIP_ROWS), across, strict=True):
+        along = [((q[list(r)] * away).sum(1)) for q in (where, moved) for r in rows]
+        before, after = np.diff(along[:4], axis=0), np.diff(along[4:], axis=0)
+        assert (after[before > 0] > 0).all()
+        assert np.array_equal(moved[list(rows[-1])], where[list(rows[-1])])
+
+
+def test_only_triangles_at_the_lips_reach_further() -> None:
+    from edgeavatar.face import canonical_mesh
+
+    mesh = WarpMesh.build(canonical_mesh().triangles)
+    further = mesh.reach_of_lips(2.5)
+    changed = further != mesh.reach
+    assert np.array_equal(mesh.reach_of_lips(0.0), mesh.reach)
+    assert changed.any()
+    assert np.isin(mesh.triangles[changed], MOUTH).any(1).all()
+    assert (further[changed] == np.float32(2.5)).all()
+
+
+# ------------------------------------------------------------------------------------- open lips
+
+TOOTH = 235
+"""Luma of painted teeth."""
+BEYOND = 0.006
+"""How far they reach beyond the rims that the model sees, in face heights."""
+
+
+class _Unfilled(GeometricRenderer):
+    """Moves a mesh and paints nothing inside."""
+
+    def _fill_mouth(self, warped: Frame, *_: object) -> Frame:
+        return warped
+
+
+@pytest.fixture(scope="module")
+def smile(portrait: Frame, face: FaceObservation, person: Person) -> tuple[Frame, FaceObservation]:
+    """Take the portrait's lips apart and paint one white tooth into the whole opening."""
+    from edgeavatar.face import canonical_mesh
+
+    weights = row(jawOpen=0.3)
+    mover = _Unfilled(person, canonical_mesh().triangles, InteriorModel(), LIGHT)
+    opened = mover.render(portrait, face, weights, None)
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] += mouth_displacement(face, person, weights)
+    rim = lip_rim(landmarks[:, :2])
+    y, u, v = opened.y.copy(), opened.u.copy(), opened.v.copy()
+    for plane, half, value in ((y, 1, TOOTH), (u, 2, 126), (v, 2, 130)):
+        cv2.fillPoly(plane, [np.round((rim + 0.5) / half * 16 - 8).astype(np.int32)], value, 0, 4)
+    height = face_height_px(face)
+    landmarks[list(UPPER_INNER_LIP), 1] += BEYOND * height
+    landmarks[list(LOWER_INNER_LIP), 1] -= BEYOND * height
+    return Frame(0, Fraction(0), y, u, v, opened.colour), replace(face, landmarks=landmarks)
+
+
+def test_the_edges_of_open_lips_are_found(smile: tuple[Frame, FaceObservation]) -> None:
+    frame, face = smile
+    found = lip_edge_offsets(frame, face)
+    assert found.shape == (2, 9)
+    assert np.abs(found[:, 2:7] - BEYOND).max() < 0.0035
+    moved = move_lip_edges(face, found)
+    upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
+    wider = (moved[lower, 1] - moved[upper, 1]) - (
+        face.landmarks[lower, 1] - face.landmarks[upper, 1]
+    )
+    assert wider == pytest.approx(found.sum(0) * face_height_px(face), rel=0.02, abs=0.1)
+
+
+def test_closed_lips_have_no_edges_to_be_found(portrait: Frame, face: FaceObservation) -> None:
+    assert not lip_edge_offsets(portrait, face).any()
+
+
+def test_no_fringe_of_teeth_stays_on_lips_that_close(
+    renderer: GeometricRenderer, smile: tuple[Frame, FaceObservation]
+) -> None:
+    frame, face = smile
+    made = renderer.render(frame, face, row(mouthPressLeft=0.4, mouthPressRight=0.4), None)
+    x0, y0 = face.landmarks[list(LIPS), :2].min(0).astype(int)
+    x1, y1 = face.landmarks[list(LIPS), :2].max(0).astype(int)
+    before, after = ((p[y0:y1, x0:x1] > TOOTH - 20).sum() for p in (frame.y, made.y))
+    assert before > 2000
+    # The corners may keep a speck: nothing is known of them.
+    assert after < 0.001 * before
+
+
+def test_no_fringe_of_teeth_goes_along_with_a_lip_that_opens(
+    renderer: GeometricRenderer,
+    smile: tuple[Frame, FaceObservation],
+    person: Person,
+) -> None:
+    frame, face = smile
+    weights = row(jawOpen=0.5)
+    made = renderer.render(frame, face, weights, None)
+    where = face.landmarks[:, :2] + mouth_displacement(face, person, weights)
+    height = face_height_px(face)
+    lower = where[list(LOWER_INNER_LIP)[3:6]]
+    # Of the painted tooth nothing may be left within a lip's edge of the lower rim.
+    for x, y in lower:
+        band = made.y[round(y - 0.02 * height) : round(y + 0.03 * height), round(x)]
+        assert band.max() < TOOTH - 40
+
+
+def test_teeth_are_stretched_up_to_a_lip_that_rises(
+    renderer: GeometricRenderer, smile: tuple[Frame, FaceObservation], person: Person
+) -> None:
+    frame, face = smile
+    weights = row(jawOpen=0.15, mouthUpperUpLeft=0.3, mouthUpperUpRight=0.3)
+    made = renderer.render(frame, face, weights, None)
+    where = face.landmarks[:, :2] + mouth_displacement(face, person, weights)
+    height = face_height_px(face)
+    risen = face.landmarks[13, 1] - where[13, 1]
+    assert 0.004 * height < risen < 0.02 * height
+    # One tooth was painted: it has to be one from the risen lip down.
+    x, y = round(float(where[13, 0])), float(where[13, 1]) + 0.008 * height
+    column = made.y[round(y) : round(face.landmarks[13, 1] + 0.02 * height), x]
+    assert column.min() > TOOTH - 25
+
+
+# ---------------------------------------------------------------------------------- softness
+
+
+@pytest.mark.parametrize("sigma", [3.0, 5.0])
+def test_softness_of_a_picture_is_measured(
+    portrait: Frame, face: FaceObservation, sigma: float
+) -> None:
+    factor = 4
+    small = [cv2.resize(p, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+             for p in (portrait.y, portrait.u, portrait.v)]  # fmt: skip
+    pose = replace(face.pose, scale_px=face.pose.scale_px / factor)
+    seen = replace(face, landmarks=face.landmarks / factor, pose=pose)
+    sharp = Frame(0, Fraction(0), *small, portrait.colour)
+    blurred = Frame(
+        0, Fraction(0), cv2.GaussianBlur(small[0], (0, 0), sigma), *small[1:], portrait.colour
+    )
+    before = camera_softness(sharp, seen)
+    assert before < 1.2
+    assert camera_softness(blurred, seen) == pytest.approx(np.hypot(before, sigma), rel=0.25)
+
+
+def test_nothing_is_measured_of_a_face_outside_the_picture(
+    portrait: Frame, face: FaceObservation
+) -> None:
+    away = replace(face, landmarks=face.landmarks + np.array([5000, 0, 0], np.float32))
+    assert camera_softness(portrait, away) == 0.0
 
 
 # ---------------------------------------------------------------------------------- the lip line

@@ -313,6 +313,15 @@ def test_eye_whites_tell_dark_skin_from_dim_light():
     assert dim_light < 0.45
 
 
+def test_a_cast_is_followed_where_no_skin_has_the_hue():
+    # Cheeks and eye whites of the GRID speaker, and a ruddy cheek under white light.
+    blue, green, red = light_from_skin((111, 161, 216), (120, 160, 170)).gain_bgr
+    assert blue < 0.7 * green
+    assert red > green
+    ruddy = light_from_skin((112, 130, 190), (150, 152, 165)).gain_bgr
+    assert max(ruddy) < 1.12 * min(ruddy)
+
+
 def test_light_keeps_the_rest_of_its_base():
     base = InteriorLight(direction=(1, 0, 0), ambient=0.1, sky=0.2)
     light = light_from_skin(LONDON_SKIN, base=base)
