@@ -197,7 +197,7 @@ def open_renderer(
     person, light = known.person, known.light
     interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
     triangles = canonical_mesh().triangles
-    if job.renderer == "geometric":
+    if job.renderer != "neural":
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
     painter = open_painter(job.backend, job.device, job.threads)

@@ -52,7 +52,7 @@ SILENT = 0.02
 """Clean loudness below which there is a pause."""
 REST_ROWS = 10
 """Rows that a mouth takes to come to rest."""
-RATES = {"listen": 3e-3, "move": 2e-3, "both": 1.5e-3}
+RATES = {"listen": 3e-3, "hear": 2e-3, "move": 2e-3, "both": 1.5e-3}
 """Largest learning rate of each phase; the listener's is 0.6 of it."""
 
 
@@ -286,8 +286,13 @@ class Trainer:
     # -------------------------------------------------------------------------------- phases
 
     def run(self, phase: str, seconds: float, rate: float, log: list[str]) -> None:
-        """Train for some time: ``listen``, ``move`` or ``both``."""
-        nets = {"listen": [self.listener], "move": [self.mouth]}.get(
+        """Train for some time.
+
+        Phases are ``listen`` (the listener hears phones), ``move`` (the mouth), ``both``, and
+        ``hear``: the listener learns to drive a mouth that stays what it is, so that a movement
+        which was found good for text is not lost to another voice's habits.
+        """
+        nets = {"listen": [self.listener], "hear": [self.listener], "move": [self.mouth]}.get(
             phase, [self.listener, self.mouth]
         )
         groups = [

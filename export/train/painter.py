@@ -186,15 +186,16 @@ def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Te
     across = mean((error[..., 1:] - error[..., :-1]).abs(), weight[..., 1:])
     down = mean((error[..., 1:, :] - error[..., :-1, :]).abs(), weight[..., 1:, :])
     pooled = functional.avg_pool2d(error * weight, 4).abs().mean() / (weight.mean() + 1e-6)
-    afar = functional.avg_pool2d(error * free, 16).abs().sum() / (
-        3.0 * functional.avg_pool2d(free, 16).sum() + 1e-3
+    grey = error.mean(dim=1, keepdim=True)
+    afar = functional.avg_pool2d(grey * free, 16).abs().sum() / (
+        functional.avg_pool2d(free, 16).sum() + 1e-3
     )
     prior = mean((alpha - cavity).abs(), lips * 0.1 + free)
     bend = torch.log(gain)
     rough = (bend[..., 1:] - bend[..., :-1]).abs().mean()
     rough = rough + (bend[..., 1:, :] - bend[..., :-1, :]).abs().mean()
     restraint = 0.2 * prior + 0.3 * rough + 0.1 * bend.abs().mean()
-    return place + 0.7 * (across + down) + 0.5 * pooled + 0.1 * afar + restraint
+    return place + 0.7 * (across + down) + 0.5 * pooled + 0.05 * afar + restraint
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:

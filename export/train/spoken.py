@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +39,7 @@ FOREIGN = (
     *("zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
 )
 """They say English sentences with an accent."""
-STRANGERS = 120
+STRANGERS, WORDY_STRANGERS = 120, 60
 """Voices that nobody has: three style tables of Kokoro mixed, then moved away from their mean."""
 _STRETCH = 1.2
 """How far: mixtures alone lie nearer to the mean voice than real ones do."""
@@ -45,8 +47,16 @@ _SENTENCES_OF_A_VOICE = 14
 _SENTENCES_OF_A_FOREIGNER = 10
 _SENTENCES_OF_A_STRANGER = 6
 _SENTENCES_HELD_OUT = 12
+_WORDY_HIBARI = 420
+"""Random words in a row: a listener that hears few sentences learns the sentences by heart."""
 _RATES = (0.8, 0.9, 1.0, 1.1, 1.25)
 _HIBARI_RATES = (0.8, 1.0, 1.2)
+
+
+_SMALL_WORDS = (
+    *("the", "a", "of", "and", "to", "in", "is", "it", "was", "for", "on", "are", "with", "they"),
+    *("be", "at", "this", "my", "from", "or", "by", "but", "what", "we", "your", "can", "there"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +69,13 @@ class Take:
     rate: float
     sentences: tuple[str, ...]
     held_out: bool
+    wordy: bool = False
+    """The sentences are random words."""
 
     @property
     def stem(self) -> str:
         """Name of the file that caches it."""
-        return f"{self.voice}-{self.rate:g}"
+        return f"{self.voice}-{self.rate:g}{'-words' if self.wordy else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,17 @@ def takes() -> list[Take]:
         turn += count
         return chosen
 
-    listed = [Take(v, (), 1.0, some(_SENTENCES_HELD_OUT), True) for v in HELD_OUT]
+    words = wordy_sentences()
+    # Nobody else says what the held-out voices say.
+    listed = [
+        Take(v, (), 1.0, tuple(itertools.islice(words, _SENTENCES_HELD_OUT)), True, wordy=True)
+        for v in HELD_OUT
+    ]
+    turn = len(HELD_OUT) * _SENTENCES_HELD_OUT
+    listed += [
+        Take("hibari", (), rate, tuple(itertools.islice(words, _WORDY_HIBARI)), False, wordy=True)
+        for rate in _HIBARI_RATES
+    ]
     listed += [Take("hibari", (), rate, tuple(lines), False) for rate in _HIBARI_RATES]
     native = [
         Take(v, (), float(draw.choice(_RATES)), some(_SENTENCES_OF_A_VOICE), False) for v in KOKORO
@@ -101,18 +123,44 @@ def takes() -> list[Take]:
     ]
     strangers = []
     everybody = np.array(KOKORO + FOREIGN)
-    for i in range(STRANGERS):
+    for i in range(STRANGERS + WORDY_STRANGERS):
         parts = draw.choice(everybody, 3, replace=False).tolist()
         weights = draw.dirichlet([0.7] * 3).tolist()
         blend = tuple(zip(parts, weights, strict=True))
         rate = float(draw.choice(_RATES))
-        strangers.append(
-            Take(f"stranger{i:03}", blend, rate, some(_SENTENCES_OF_A_STRANGER), False)
-        )
+        wordy = i >= STRANGERS
+        count = _SENTENCES_OF_A_STRANGER
+        said = tuple(itertools.islice(words, count)) if wordy else some(count)
+        strangers.append(Take(f"stranger{i:03}", blend, rate, said, False, wordy))
     piles = (native, foreign, strangers, strangers)
     while any(piles):
         listed += [pile.pop(0) for pile in piles if pile]
     return listed
+
+
+def wordy_sentences(seed: int = 9) -> Iterator[str]:
+    """Draw words of the default voice's lexicon, four to eight in a row, with small words between.
+
+    The lexicon is hibari's (misaki's, Apache-2.0): some 80 thousand words, so hardly two rows share
+    one. Nobody would say this; but every sound meets every other.
+    """
+    import hibari
+
+    path = Path(hibari.__file__).parent / "assets" / "lexicon_us_gold.json.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lexicon = json.load(file)
+    known = sorted(w for w in lexicon if w.isascii() and w.isalpha() and w.islower())
+    known = [w for w in known if 2 < len(w) < 11]
+    draw = np.random.default_rng(seed)
+    while True:
+        row = []
+        for _ in range(int(draw.integers(4, 9))):
+            if draw.random() < 0.35:
+                row.append(str(draw.choice(_SMALL_WORDS)))
+            row.append(known[int(draw.integers(len(known)))])
+        if len(row) > 6 and draw.random() < 0.4:
+            row[len(row) // 2] += ","
+        yield f"{' '.join(row).capitalize()}."
 
 
 def spoken_takes(cache: Path) -> Iterator[SpokenTake]:

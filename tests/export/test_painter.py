@@ -22,7 +22,7 @@ def wild(seed: int = 0):  # type: ignore[no-untyped-def]
     torch.manual_seed(seed)
     net = Painter(16)
     with torch.no_grad():
-        for head in (net.shares, net.colours, net.shade):
+        for head in (net.shares, net.light, net.shade):
             head.weight.normal_(0.0, 2.0)
             head.bias.normal_(0.0, 2.0)
     return net.eval()
