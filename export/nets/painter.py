@@ -8,7 +8,8 @@ as they were drawn, and nothing flickers that does not flicker in a layer.
 
 The bounds are narrow because little is known of strangers' mouths: 89 photographed people smile,
 one filmed man speaks. A net that was free to colour each place of the cavity learned his, and gave
-strangers a beige haze for a cavity; one that was free to show skin in it did.
+strangers a beige haze for a cavity; one that was free to show skin in it did; one that was judged
+by brightness alone made it red.
 
 The shape is a U-Net (Ronneberger et al. 2015) over 4 x 4 pixels folded into channels (Shi et al.
 2016, sub-pixel convolution), with plain convolutions and ReLU, which INT8 likes.
@@ -25,8 +26,9 @@ INPUTS = 14
 """Warped 3, interior 3, cavity, lips, shift 2, reference 3, 1 where there is a reference."""
 SHADE_REACH = 0.3
 """Largest logarithm of the gain on skin."""
-TINT_REACH = 1.2
-"""Largest logarithm of the gain on the interior and on the reference."""
+LIGHT_REACH, CAST_REACH = 0.9, 0.12
+"""Largest logarithm of the gain on the interior and on the reference, and of what one colour may
+have beyond that."""
 SKIN_REACH, REFERENCE_REACH = 2.0, 6.0
 """How far the net may move the odds of skin and interior (it cannot show an eighth of skin in the
 middle of the cavity), and those of a reference."""
@@ -76,7 +78,7 @@ class Painter(nn.Module):
         self.up = nn.Conv2d(2 * width, width, 1)
         self.last = _Residual(width)
         self.shares = nn.Conv2d(width, 3 * FOLD * FOLD, 1)
-        self.light = nn.Conv2d(4 * width, 6, 1)
+        self.light = nn.Conv2d(4 * width, 8, 1)
         self.shade = nn.Conv2d(2 * width, 1, 1)
         for head in (self.shares, self.light, self.shade):
             nn.init.zeros_(head.weight)
@@ -114,10 +116,13 @@ class Painter(nn.Module):
         skin = wants[0] + 6.0 - 12.0 * cavity
         other = wants[2] - 4.0 - 12.0 * (1.0 - known)
         share = torch.softmax(torch.cat([skin, wants[1], other], dim=1), dim=1)
-        light = self.light(c.mean(dim=(2, 3), keepdim=True))
-        tint = torch.exp(TINT_REACH * torch.tanh(light))
+        light = torch.tanh(self.light(c.mean(dim=(2, 3), keepdim=True)))
+        tint = [
+            torch.exp(LIGHT_REACH * light[:, i : i + 1] + CAST_REACH * light[:, i + 1 : i + 4])
+            for i in (0, 4)
+        ]
         alpha = (share[:, 1:2] + share[:, 2:]) * lips
-        painted = share[:, 1:2] * interior * tint[:, :3] + share[:, 2:] * reference * tint[:, 3:]
+        painted = share[:, 1:2] * interior * tint[0] + share[:, 2:] * reference * tint[1]
         colour = torch.clamp(painted / (share[:, 1:2] + share[:, 2:] + 1e-4), 0.0, 1.0)
         moved = torch.sqrt((shift**2).sum(dim=1, keepdim=True) + 1e-8) * SHIFT_PX
         moved = torch.clamp((moved - STILL_PX) / (MOVED_PX - STILL_PX), 0.0, 1.0)
