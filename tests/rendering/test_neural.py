@@ -1,0 +1,527 @@
+"""The neural renderer on a real portrait: what holds whatever the weights of its net are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeavatar import zoo
+from edgeavatar.errors import EdgeAvatarError, IntegrityError
+from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
+from edgeavatar.rendering import neural
+from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
+from edgeavatar.rendering.geometry import face_height_px, mouth_displacement, sway_pose
+from edgeavatar.rendering.interior import InteriorModel, light_from_skin
+from edgeavatar.rendering.layers import (
+    MouthCrop,
+    cavity_mask,
+    crop_mouth,
+    moved_pose,
+)
+from edgeavatar.rendering.neural import (
+    SIZE,
+    NeuralRenderer,
+    ReferenceMouth,
+    open_painter,
+    reference_mouth,
+)
+from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, IdlePose
+
+if TYPE_CHECKING:
+    from edgeavatar.backends.base import Session
+    from edgeavatar.rendering.geometry import Person
+
+LIGHT = light_from_skin((130.0, 150.0, 200.0))
+PLANES = ("y", "u", "v")
+
+
+def row(**weights: float) -> np.ndarray:
+    out = np.zeros(len(MOTION_NAMES), np.float32)
+    for name, weight in weights.items():
+        out[MOTION_NAMES.index(name)] = weight
+    return out
+
+
+OPEN = row(jawOpen=0.4)
+PRESSED = row(jawOpen=0.1, mouthPressLeft=0.4, mouthPressRight=0.4)
+
+
+class _Bare(GeometricRenderer):
+    """Moves a mesh and paints nothing."""
+
+    def _fill_mouth(self, warped: Frame, *_: object) -> Frame:
+        return warped
+
+
+class _FakePainter:
+    """Answers what it was told, whatever it is given, and remembers that."""
+
+    def __init__(self, alpha: float, gain: float) -> None:
+        self.alpha, self.gain = np.float32(alpha), np.float32(gain)
+        self.given: list[np.ndarray] = []
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        layers = feeds["layers"]
+        assert layers.shape == (1, neural.INPUTS, SIZE, SIZE)
+        assert np.isfinite(layers).all()
+        self.given.append(layers[0].copy())
+        small = SIZE // 8
+        gain = np.ones((1, 1, small, small), np.float32)
+        # At the border of the square the graph itself holds the gain at 1.
+        gain[:, :, 1:-1, 1:-1] = self.gain
+        return {
+            "colour": np.full((1, 3, SIZE, SIZE), 0.5, np.float32),
+            "alpha": np.full((1, 1, SIZE, SIZE), self.alpha, np.float32),
+            "gain": gain,
+        }
+
+
+def renderer_with(person: Person, painter: Any, **more: Any) -> NeuralRenderer:
+    from edgeavatar.face import canonical_mesh
+
+    return NeuralRenderer(
+        person, canonical_mesh().triangles, InteriorModel(), LIGHT, painter, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def painter() -> Iterator[Session]:
+    session = open_painter(threads=2)
+    yield session
+    session.close()
+
+
+@pytest.fixture(scope="module")
+def renderer(person: Person, painter: Session) -> NeuralRenderer:
+    return renderer_with(person, painter)
+
+
+@pytest.fixture(scope="module")
+def bare(person: Person) -> _Bare:
+    from edgeavatar.face import canonical_mesh
+
+    return _Bare(person, canonical_mesh().triangles, InteriorModel(), LIGHT)
+
+
+@pytest.fixture(scope="module")
+def opened(renderer: NeuralRenderer, portrait: Frame, face: FaceObservation) -> Frame:
+    return renderer.render(portrait, face, OPEN, None)
+
+
+def square_of(face: FaceObservation, person: Person) -> MouthCrop:
+    return crop_mouth(face.pose, person.lip_line_cm, SIZE)
+
+
+def targets_of(face: FaceObservation, person: Person, weights: np.ndarray) -> np.ndarray:
+    return face.landmarks[:, :2] + mouth_displacement(face, person, weights)
+
+
+def on_picture(mask: np.ndarray, crop: MouthCrop, frame: Frame) -> np.ndarray:
+    """Draw a mask over the square into the picture; whole pixels that it touches count."""
+    back = cv2.invertAffineTransform(crop.matrix)
+    drawn = cv2.warpAffine(mask.astype(np.float32), back, (frame.width, frame.height))
+    return cv2.dilate((drawn > 0).astype(np.uint8), np.ones((3, 3))) > 0
+
+
+def same_outside(a: Frame, b: Frame, touched: np.ndarray) -> bool:
+    """Tell whether all bytes are equal outside of a mask over luma."""
+    height, width = (side & ~1 for side in touched.shape)
+    blocks = touched[:height, :width].reshape(height // 2, 2, width // 2, 2).any((1, 3))
+    rest = {"y": ~touched, "u": ~blocks, "v": ~blocks}
+    return all(
+        np.array_equal(getattr(a, p)[: m.shape[0], : m.shape[1]][m],
+                       getattr(b, p)[: m.shape[0], : m.shape[1]][m])
+        for p, m in rest.items()
+    )  # fmt: skip
+
+
+def laid(
+    frame: Frame, face: FaceObservation, matrix: np.ndarray, size: tuple[int, int]
+) -> tuple[Frame, FaceObservation]:
+    """Bring a picture and its face to a place in a picture of ``size``, by a similarity."""
+    how = cv2.INTER_AREA if np.hypot(*matrix[:, 0]) < 1 else cv2.INTER_CUBIC
+    scale = float(np.hypot(*matrix[:, 0]))
+    if scale < 1:  # warpAffine does not average
+        bgr = cv2.GaussianBlur(frame_to_bgr(frame), (0, 0), 0.4 / scale)
+    else:
+        bgr = frame_to_bgr(frame)
+    bgr = cv2.warpAffine(bgr, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    flat = face.landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    landmarks = np.concatenate([flat, scale * face.landmarks[:, 2:]], 1).astype(np.float32)
+    planes = bgr_to_planes(np.asarray(bgr, np.uint8), frame.colour)
+    seen = replace(face, landmarks=landmarks, pose=moved_pose(face.pose, matrix))
+    return Frame(0, frame.time_s, *planes, frame.colour), seen
+
+
+# ---------------------------------------------------------------------------------- what stays
+
+
+def test_rest_gives_the_very_frame(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation
+) -> None:
+    assert renderer.render(portrait, face, row(), None) is portrait
+
+
+def test_the_source_is_not_written_to(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation
+) -> None:
+    before = {p: getattr(portrait, p).copy() for p in PLANES}
+    made = renderer.render(portrait, face, OPEN, IdlePose(yaw_deg=1.0, blink=1.0))
+    for p in PLANES:
+        assert not np.shares_memory(getattr(made, p), getattr(portrait, p))
+        assert np.array_equal(getattr(portrait, p), before[p])
+
+
+@pytest.mark.parametrize("idle", [None, IdlePose(yaw_deg=1.2, roll_deg=1.0, blink=0.6)])
+def test_outside_the_square_nothing_is_painted(
+    idle: IdlePose | None,
+    renderer: NeuralRenderer,
+    person: Person,
+    bare: _Bare,
+    portrait: Frame,
+    face: FaceObservation,
+) -> None:
+    pose = face.pose if idle is None else sway_pose(face, idle)
+    crop = crop_mouth(pose, person.lip_line_cm, SIZE)
+    square = on_picture(np.ones((SIZE, SIZE)), crop, portrait)
+    assert 0.02 < square.mean() < 0.6
+    warped = bare.render(portrait, face, OPEN, idle)
+    # Whatever a net answers, it is not let out of the square.
+    greedy = renderer_with(person, _FakePainter(alpha=1.0, gain=1.3))
+    for painting in (renderer, greedy):
+        made = painting.render(portrait, face, OPEN, idle)
+        assert not same_outside(made, warped, np.zeros_like(square))
+        assert same_outside(made, warped, square)
+
+
+def test_a_net_that_paints_nothing_leaves_the_warp(
+    person: Person, bare: _Bare, portrait: Frame, face: FaceObservation
+) -> None:
+    idle = IdlePose(yaw_deg=1.0)
+    made = renderer_with(person, _FakePainter(alpha=0.0, gain=1.0)).render(
+        portrait, face, OPEN, idle
+    )
+    warped = bare.render(portrait, face, OPEN, idle)
+    assert same_outside(made, warped, np.zeros(portrait.y.shape, bool))
+
+
+@pytest.mark.parametrize("roll_deg", [0.0, 30.0])
+def test_what_is_painted_comes_where_it_was_cut(
+    roll_deg: float, person: Person, bare: _Bare, portrait: Frame, face: FaceObservation
+) -> None:
+    class Echo(_FakePainter):
+        def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return super().run(feeds) | {"colour": feeds["layers"][:, :3].copy()}
+
+    centre = tuple(face.landmarks[[13, 14], :2].mean(0).tolist())
+    matrix = cv2.getRotationMatrix2D(centre, roll_deg, 0.5)
+    frame, seen = laid(portrait, face, matrix, (portrait.width, portrait.height))
+    made = renderer_with(person, Echo(alpha=1.0, gain=1.0)).render(frame, seen, OPEN, None)
+    warped = bare.render(frame, seen, OPEN, None)
+    square = on_picture(np.ones((SIZE, SIZE)), square_of(seen, person), frame)
+    apart = np.abs(frame_to_bgr(made).astype(int) - frame_to_bgr(warped))[square]
+    assert apart.any()
+    assert apart.mean() < 1.5
+
+
+def test_light_comes_where_the_net_has_it(
+    person: Person, bare: _Bare, portrait: Frame, face: FaceObservation
+) -> None:
+    column, line = 10, 22
+
+    class Lamp(_FakePainter):
+        def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            made = super().run(feeds)
+            made["gain"][0, 0, line, column] = 1.3
+            return made
+
+    made = renderer_with(person, Lamp(alpha=0.0, gain=1.0)).render(portrait, face, OPEN, None)
+    warped = bare.render(portrait, face, OPEN, None)
+    lit = made.y.astype(np.float64) - warped.y
+    assert lit.min() >= 0.0
+    share = lit / np.maximum(warped.y.astype(np.float64) - 16.0, 1.0)
+    assert share.max() == pytest.approx(0.3, abs=0.02)
+    y, x = (share * places for places in np.indices(share.shape))
+    middle = np.array([[x.sum(), y.sum()]]) / share.sum()
+    found = square_of(face, person).points(middle.astype(np.float32))[0]
+    # A cell of eight pixels has its middle between the fourth and the fifth.
+    assert found == pytest.approx([8 * column + 3.5, 8 * line + 3.5], abs=0.5)
+
+
+@pytest.mark.parametrize("asked", ["half a smile", "lips apart", "pressed"])
+def test_skin_that_hardly_moves_keeps_the_bits_of_the_warp(
+    asked: str,
+    renderer: NeuralRenderer,
+    bare: _Bare,
+    portrait: Frame,
+    face: FaceObservation,
+    person: Person,
+) -> None:
+    weights = {
+        "half a smile": row(mouthSmileLeft=0.8),
+        "lips apart": row(mouthUpperUpLeft=0.2, mouthLowerDownLeft=0.2),
+        "pressed": row(mouthPressLeft=0.4, mouthPressRight=0.4),
+    }[asked]
+    listener = _FakePainter(alpha=0.0, gain=1.0)
+    renderer_with(person, listener).render(portrait, face, weights, None)
+    shift, lips = listener.given[0][8:10] * neural.SHIFT_PX, listener.given[0][7]
+    # The gain is one for 8 x 8 pixels; between their middles it is mixed, 4 px further at most.
+    moving = (np.hypot(*shift) > 0.49).reshape(SIZE // 8, 8, SIZE // 8, 8).any((1, 3))
+    cells = np.kron(moving, np.ones((8, 8))).astype(np.uint8)
+    touched = cv2.dilate(cells, np.ones((11, 11))) > 0
+    touched |= lips > 0
+    assert 0.02 < touched.mean() < 0.9
+    crop = square_of(face, person)
+    square = on_picture(np.ones((SIZE, SIZE)), crop, portrait)
+    touched_there = on_picture(touched, crop, portrait)
+    assert (square & ~touched_there).sum() > 3000
+    made = renderer.render(portrait, face, weights, None)
+    warped = bare.render(portrait, face, weights, None)
+    assert same_outside(made, warped, touched_there)
+    # Where nothing moved at all these are the bits of the source.
+    assert (made.y == portrait.y)[square & ~touched_there].mean() > 0.05
+
+
+def test_two_renders_are_identical(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation, opened: Frame
+) -> None:
+    # Something else in between: nothing of it may be left in the buffers.
+    renderer.render(portrait, face, row(jawOpen=0.7, mouthFunnel=0.5), IdlePose(roll_deg=2.0))
+    again = renderer.render(portrait, face, OPEN, None)
+    for p in PLANES:
+        assert np.array_equal(getattr(again, p), getattr(opened, p))
+
+
+# --------------------------------------------------------------------------------- what is shown
+
+
+def test_an_opened_mouth_shows_its_inside(
+    opened: Frame, bare: _Bare, portrait: Frame, face: FaceObservation, person: Person
+) -> None:
+    crop = square_of(face, person)
+    inside = cavity_mask(crop, lip_rim(targets_of(face, person, OPEN))) > 0.99
+    assert inside.sum() > 500
+    made = crop.cut(frame_to_bgr(opened)).astype(int)
+    skin = crop.cut(frame_to_bgr(bare.render(portrait, face, OPEN, None))).astype(int)
+    assert np.abs(made - skin)[inside].mean() > 15.0
+    # Teeth and the dark behind them, where the warp alone shows a smear of lips.
+    assert made[inside].std() > 15.0
+
+
+def test_a_row_that_presses_closes_the_lips(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation
+) -> None:
+    from edgeavatar.face import FaceTracker
+    from edgeavatar.face.measures import inner_lip_gap
+
+    made = renderer.render(portrait, face, PRESSED, None)
+    assert not np.array_equal(made.y, portrait.y)
+    with FaceTracker(threads=2) as tracker:
+        found = tracker.track(frame_to_bgr(made))
+    assert found is not None
+    assert inner_lip_gap(found.landmarks) < 0.006
+
+
+def test_a_source_with_parted_lips_keeps_its_teeth_and_closes(
+    renderer: NeuralRenderer, person: Person, face: FaceObservation, opened: Frame
+) -> None:
+    """A frame of the renderer itself is the source, with its mouth as the reference."""
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = targets_of(face, person, OPEN)
+    seen = replace(face, landmarks=landmarks)
+    reference = reference_mouth(opened, seen, person.lip_line_cm)
+    again = renderer_with(person, renderer._painter, reference=reference)
+    crop = square_of(face, person)
+    shut = again.render(opened, seen, PRESSED, None)
+    cavity = cavity_mask(crop, lip_rim(landmarks[:, :2])) > 0.9
+    before, after = (crop.cut(frame_to_bgr(f)).astype(int) for f in (opened, shut))
+    assert np.abs(after - before)[cavity].mean() > 15.0
+    half = again.render(opened, seen, row(jawOpen=0.25), None)
+    assert half.y.shape == opened.y.shape
+    assert not np.array_equal(half.y, shut.y)
+
+
+def test_a_reference_warped_to_its_own_points_is_itself(
+    portrait: Frame, face: FaceObservation, person: Person, bare: _Bare
+) -> None:
+    reference = reference_mouth(portrait, face, person.lip_line_cm)
+    assert reference.picture.shape == (SIZE, SIZE, 3)
+    assert reference.points == pytest.approx(square_of(face, person).points(bare.points(face)))
+    again = reference.warped(reference.points, bare.mesh)
+    assert np.abs(again.astype(int) - reference.picture).max() <= 1
+
+
+def test_a_reference_comes_along_with_a_shift(
+    portrait: Frame, face: FaceObservation, person: Person, bare: _Bare
+) -> None:
+    reference = reference_mouth(portrait, face, person.lip_line_cm)
+    shift = np.array([8.0, -4.0], np.float32)
+    moved = reference.warped(reference.points + shift, bare.mesh)
+    middle = slice(64, 192)
+    wanted = reference.picture[68:196, 56:184].astype(int)
+    assert np.abs(moved[middle, middle].astype(int) - wanted).mean() < 1.0
+
+
+def test_a_reference_is_handed_to_the_net(
+    person: Person, portrait: Frame, face: FaceObservation
+) -> None:
+    listener = _FakePainter(alpha=0.0, gain=1.0)
+    painting = renderer_with(person, listener)
+    painting.render(portrait, face, OPEN, None)
+    side = (SIZE, SIZE, 3)
+    painting.reference = ReferenceMouth(
+        np.full(side, (0, 51, 255), np.uint8),
+        square_of(face, person).points(painting.points(face)),
+    )
+    painting.render(portrait, face, OPEN, None)
+    painting.reference = None
+    painting.render(portrait, face, OPEN, None)
+    without, known, gone = listener.given
+    assert np.array_equal(gone, without)
+    assert np.array_equal(known[:10], without[:10])
+    assert not without[10:].any()
+    assert (known[13] == 1.0).all()
+    assert known[10:13].mean((1, 2)) == pytest.approx([1.0, 0.2, 0.0])
+    # Colours are RGB: skin is redder than blue.
+    assert without[0].mean() > without[2].mean()
+
+
+# ------------------------------------------------------------------------------ places and sizes
+
+
+@pytest.mark.parametrize("share", ["half of the mouth", "chin", "all of the mouth"])
+@pytest.mark.parametrize("side", ["bottom", "right", "left"])
+def test_a_mouth_that_is_partly_outside(
+    share: str,
+    side: str,
+    renderer: NeuralRenderer,
+    portrait: Frame,
+    face: FaceObservation,
+) -> None:
+    lips = face.landmarks[[13, 14], :2].mean(0)
+    height = face_height_px(face)
+    beyond = {"half of the mouth": 0.0, "chin": 0.14, "all of the mouth": -0.4}[share] * height
+    x, y = 0, 0
+    width, high = portrait.width, portrait.height
+    if side == "bottom":
+        high = int(lips[1] + beyond)
+    elif side == "right":
+        width = int(lips[0] + beyond)
+    else:
+        x = int(lips[0] - beyond)
+        width -= x
+    matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
+    cut, seen = laid(portrait, face, matrix, (width, high))
+    before = cut.y.copy()
+    made = renderer.render(cut, seen, OPEN, IdlePose(yaw_deg=1.0))
+    assert np.array_equal(cut.y, before)
+    for p in PLANES:
+        assert getattr(made, p).shape == getattr(cut, p).shape
+    assert not np.array_equal(made.y, cut.y)
+
+
+def test_a_face_that_left_the_picture(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation
+) -> None:
+    far = np.array([[1.0, 0.0, -3.0 * portrait.width], [0.0, 1.0, 0.0]])
+    _, seen = laid(portrait, face, far, (64, 64))
+    made = renderer.render(portrait, seen, OPEN, None)
+    assert same_outside(made, portrait, np.zeros(portrait.y.shape, bool))
+
+
+@pytest.mark.parametrize("height", [96, 900])
+def test_small_and_large_faces(
+    height: int,
+    renderer: NeuralRenderer,
+    bare: _Bare,
+    portrait: Frame,
+    face: FaceObservation,
+    person: Person,
+) -> None:
+    scale = height / face_height_px(face)
+    sides = (round(scale * portrait.width), round(scale * portrait.height))
+    matrix = np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
+    frame, seen = laid(portrait, face, matrix, sides)
+    assert face_height_px(seen) == pytest.approx(height, rel=0.01)
+    made = renderer.render(frame, seen, OPEN, None)
+    crop = square_of(seen, person)
+    square = on_picture(np.ones((SIZE, SIZE)), crop, frame)
+    warped = bare.render(frame, seen, OPEN, None)
+    assert same_outside(made, warped, square)
+    inside = cavity_mask(crop, lip_rim(targets_of(seen, person, OPEN))) > 0.99
+    shown, skin = (crop.cut(frame_to_bgr(f)).astype(int)[inside] for f in (made, warped))
+    assert np.abs(shown - skin).mean() > 15.0
+
+
+def test_a_rolled_head_gives_the_same_square(
+    renderer: NeuralRenderer, portrait: Frame, face: FaceObservation, person: Person, opened: Frame
+) -> None:
+    centre = tuple(face.landmarks[[13, 14], :2].mean(0).tolist())
+    matrix = cv2.getRotationMatrix2D(centre, 20.0, 1.0)
+    frame, seen = laid(portrait, face, matrix, (portrait.width, portrait.height))
+    assert abs(abs(seen.pose.roll_deg - face.pose.roll_deg) - 20.0) < 2.0
+    made = renderer.render(frame, seen, OPEN, None)
+    upright, rolled, before = (
+        square_of(look, person).cut(frame_to_bgr(picture)).astype(int)
+        for picture, look in ((opened, face), (made, seen), (portrait, face))
+    )
+    apart = np.abs(rolled - upright).mean()
+    assert apart < 3.0
+    assert apart < 0.3 * np.abs(upright - before).mean()
+
+
+# ------------------------------------------------------------------------------------- the net
+
+
+def test_the_net_that_ships_opens(painter: Session) -> None:
+    assert {spec.name for spec in painter.inputs} == {"layers"}
+    assert {spec.name for spec in painter.outputs} == {"colour", "alpha", "gain"}
+    layers = np.random.default_rng(4).random((1, neural.INPUTS, SIZE, SIZE), np.float32)
+    layers[:, 7] = 0.0
+    layers[:, 8:10] = 0.0
+    made = painter.run({"layers": layers})
+    assert not made["alpha"].any()
+    assert (made["gain"] == 1.0).all()
+    assert made["colour"].min() >= 0.0
+    assert made["colour"].max() <= 1.0
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "nothing", "another net"])
+def test_a_wrong_net_is_refused_in_one_line(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = zoo.own_file(neural.PAINTER).read_bytes()
+    path = tmp_path / neural.PAINTER
+    path.write_bytes(
+        {
+            "cut": whole[: len(whole) // 2],
+            "noise": np.random.default_rng(0).bytes(4000),
+            "nothing": b"",
+            "another net": zoo.own_file("motion_mouth.onnx").read_bytes(),
+        }[damage]
+    )
+    monkeypatch.setattr(zoo, "own_file", lambda _: path)
+    with pytest.raises(IntegrityError, match="expected") as caught:
+        open_painter(threads=1)
+    assert "\n" not in str(caught.value)
+    assert neural.PAINTER in str(caught.value)
+
+
+def test_a_changed_net_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bytearray(zoo.own_file(neural.PAINTER).read_bytes())
+    whole[len(whole) // 2] ^= 0xFF
+    (tmp_path / neural.PAINTER).write_bytes(whole)
+    manifest = zoo.load_manifest()
+    monkeypatch.setattr(zoo, "load_manifest", lambda: manifest)
+    monkeypatch.setattr(zoo, "models_dir", lambda: tmp_path)
+    with pytest.raises(IntegrityError, match=neural.PAINTER):
+        open_painter(threads=1)
+    (tmp_path / neural.PAINTER).unlink()
+    with pytest.raises(EdgeAvatarError, match="missing; reinstall"):
+        open_painter(threads=1)
