@@ -45,10 +45,8 @@ _FADE_ROWS = 2
 _GATE_BACK = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
 _GATE_AHEAD = 2 * _SHORTEST_ROWS + _EARLY_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
 
-_SEAL_FROM, _SEAL_FULL = 0.1, 0.25
-"""Probabilities of a bilabial between which lips are drawn together. So low because a net is less
-sure of voices that it never heard; on voices that it learned from, 0.2 and 0.45 close the lips no
-less often, and these close half a percent more of the open vowels."""
+_SEAL_FROM, _SEAL_FULL = 0.2, 0.45
+"""Probabilities of a bilabial between which lips are drawn together."""
 _SEAL_ROWS = 1
 """A closure reaches this far beyond the rows in which it is heard: 40 ms is one frame at 25 fps."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict, get_args
 
 from edgeavatar.errors import UsageError
 from edgeavatar.motion.style import check_style
@@ -134,6 +134,11 @@ class RenderJob:
 
     def check(self) -> None:
         """Raise UsageError for values that contradict each other or are out of range."""
+        if self.renderer not in get_args(RendererChoice):
+            raise UsageError(
+                f"expected the renderer to be one of {', '.join(get_args(RendererChoice))}, found "
+                f"{self.renderer!r}"
+            )
         silent = self.text is None and self.audio is None and self.motion is not None
         if not silent:
             check_words(self, audio="--audio")

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import cv2
 import numpy as np
 
 from edgeavatar.kernels.blend import blend_frame
@@ -20,7 +19,6 @@ from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
 from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
     INNER_CORNERS,
-    LIPS,
     LOWER_INNER_LIP,
     LOWER_LIDS,
     LOWER_LIP_ROWS,
@@ -48,6 +46,7 @@ from edgeavatar.rendering.mesh import (
     fade,
     ring_points,
 )
+from edgeavatar.rendering.softness import camera_softness, softened
 from edgeavatar.types import Frame
 
 if TYPE_CHECKING:
@@ -71,16 +70,6 @@ LIP_TAKEN = 0.6
 """Most of a lip, as the model sees it, that may be left out at its edge."""
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
-
-DRAWN_VARIANCE = 0.4
-"""Blur that the interior is drawn with, px², see :func:`~edgeavatar.kernels.cavity.develop`."""
-FACE_EDGE = 0.005
-"""Softness of the typical edge of nose and lips, in face heights, before any camera's: with it
-three quarters of the London portraits need no blur, in which teeth are drawn as sharp as they are
-(see :mod:`~edgeavatar.rendering.interior`)."""
-MOST_SOFTNESS_PX = 4.0
-"""Most blur that is added: beyond it edges were measured where there are none."""
-_NOSE_BRIDGE = 168
 
 TOOTH_BARED = 0.02
 """Most tooth, in face heights, that is made up for above what the source shows: about 4 mm, after
@@ -299,7 +288,7 @@ class GeometricRenderer:
             light=self._light,
             lip_polygon=rim,
         )
-        picture = _softened(picture, camera_softness(source, face))
+        picture = softened(picture, camera_softness(source, face))
         filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
         return self._own_teeth(filled, source, face, pose, targets)
 
@@ -330,63 +319,6 @@ class GeometricRenderer:
         field = stretch.field(box, step) - _head_shift(face, pose, INNER_CORNERS)
         planes = _planes_through(source, field, box, step)
         return blend_frame(filled, planes, own_alpha, box[0], box[1])
-
-
-def camera_softness(frame: Frame, face: FaceObservation) -> float:
-    r"""Measure how much softer than a sharp portrait a picture is: a Gaussian's deviation, px.
-
-    An edge blurred by :math:`\sigma` has, when blurred again by :math:`s`, a slope in proportion to
-    :math:`1/\sqrt{\sigma^2 + s^2}`; the slopes at two :math:`s` give :math:`\sigma` (Zhuo & Sim
-    2011, Defocus map estimation from a single image). What a face's edges have of themselves,
-    :data:`FACE_EDGE`, is taken off.
-
-    Parameters
-    ----------
-    frame, face
-        A picture and the face in it.
-
-    Returns
-    -------
-    float
-        0 where too little of the face is seen.
-    """
-    x0, y0, x1, y1 = _nose_and_lips(face, frame)
-    if min(x1 - x0, y1 - y0) < 16:
-        return 0.0
-    luma = frame.y[y0:y1, x0:x1].astype(np.float32)
-    once, twice = (_squared_slope(luma, sigma) for sigma in (1.0, 2.0))
-    steep = twice >= max(float(np.quantile(twice, 0.95)), 1.0)
-    if not steep.any():
-        return 0.0
-    # Squares of slopes are as (σ² + 4) to (σ² + 1); flat ones are as 1 to 1.
-    ratio = np.maximum(once[steep] / twice[steep], 1.02)
-    variance = np.maximum((4.0 - ratio) / (ratio - 1.0), 0.0)
-    own = (FACE_EDGE * face_height_px(face)) ** 2
-    return math.sqrt(max(float(np.median(variance)) - own, 0.0))
-
-
-def _nose_and_lips(face: FaceObservation, frame: Frame) -> Box:
-    """Part of the picture, as wide as the lips, from the bridge of the nose to the lower lip."""
-    where = face.landmarks[[_NOSE_BRIDGE, *LIPS], :2]
-    x0, y0 = (max(0, math.floor(v)) for v in where.min(0))
-    x1, y1 = (math.ceil(v) for v in where.max(0))
-    return x0, y0, min(x1, frame.width), min(y1, frame.height)
-
-
-def _squared_slope(luma: FloatArray, sigma: float) -> FloatArray:
-    soft = cv2.GaussianBlur(luma, (0, 0), sigma)
-    across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)
-    along = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)
-    return np.asarray(across**2 + along**2, np.float32)
-
-
-def _softened(picture: ByteArray, softness_px: float) -> ByteArray:
-    """Blur a drawn interior until its edges are as soft as those of a picture."""
-    missing = softness_px**2 - DRAWN_VARIANCE
-    if missing < 0.05:
-        return picture
-    sigma = math.sqrt(min(missing, MOST_SOFTNESS_PX**2))
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
 
 
 def _with_rims(

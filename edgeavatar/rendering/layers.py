@@ -22,6 +22,7 @@ from edgeavatar.rendering.geometry import (
     UPPER_INNER_LIP,
     down_axis,
 )
+from edgeavatar.rendering.softness import softened
 from edgeavatar.types import HeadPose
 
 if TYPE_CHECKING:
@@ -67,12 +68,30 @@ class MouthCrop:
 
     def cut(self, picture: npt.NDArray[np.uint8]) -> ByteArray:
         """Cut the square out of a picture ``(h, w, c)``."""
-        how = cv2.INTER_AREA if self.scale < 0.5 else cv2.INTER_LINEAR
-        side = (self.size, self.size)
-        edge = cv2.BORDER_REPLICATE
-        return np.asarray(
-            cv2.warpAffine(picture, self.matrix, side, flags=how, borderMode=edge), np.uint8
+        # Sampling a large picture at few places would alias: whole blocks of it are averaged first.
+        block = max(1, math.floor(1.0 / self.scale))
+        matrix = self.matrix
+        if block > 1:
+            height, width = (side // block for side in picture.shape[:2])
+            picture = np.asarray(
+                cv2.resize(
+                    picture[: height * block, : width * block],
+                    (width, height),
+                    interpolation=cv2.INTER_AREA,
+                ),
+                np.uint8,
+            )
+            turn = matrix[:, :2]
+            shift = turn @ np.full(2, (block - 1) / 2.0) + matrix[:, 2]
+            matrix = np.concatenate([turn * block, shift[:, None]], axis=1)
+        cut = cv2.warpAffine(
+            picture,
+            matrix,
+            (self.size, self.size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
+        return np.asarray(cut, np.uint8)
 
 
 def crop_mouth(pose: HeadPose, lip_line_cm: float, size: int) -> MouthCrop:
@@ -239,6 +258,7 @@ def draw_interior(
     inside: MouthInside,
     light: InteriorLight,
     rim: FloatArray,
+    softness_px: float = 0.0,
 ) -> ByteArray:
     """Draw the modelled inside of the mouth in the square.
 
@@ -256,6 +276,8 @@ def draw_interior(
         On the face.
     rim
         The lips' inner rim in px of the picture, ``(n, 2)``.
+    softness_px
+        Of the picture, see :func:`~edgeavatar.rendering.softness.camera_softness`.
 
     Returns
     -------
@@ -269,7 +291,7 @@ def draw_interior(
     x1, y1 = (min(crop.size, math.ceil(v + margin) + 1) for v in outline.max(0))
     if x1 - x0 < 2 or y1 - y0 < 2:
         return out
-    out[y0:y1, x0:x1] = model.render(
+    drawn = model.render(
         moved_pose(pose, crop.matrix),
         jaw_open=inside.jaw_open,
         jaw_forward=inside.jaw_forward,
@@ -281,4 +303,5 @@ def draw_interior(
         light=light,
         lip_polygon=outline,
     )
+    out[y0:y1, x0:x1] = softened(drawn, softness_px * crop.scale)
     return out

@@ -30,6 +30,7 @@ from edgeavatar.rendering.layers import (
     draw_layers,
 )
 from edgeavatar.rendering.mesh import ring_points
+from edgeavatar.rendering.softness import camera_softness
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -181,7 +182,15 @@ class NeuralRenderer(GeometricRenderer):
             _cut(warped, crop, box),
             (self.points(face), targets),
             (self.mesh.triangles, self.mesh.reach),
-            draw_interior(self._interior, crop, pose, inside, self._light, rim),
+            draw_interior(
+                self._interior,
+                crop,
+                pose,
+                inside,
+                self._light,
+                rim,
+                camera_softness(source, face),
+            ),
             rim,
             None
             if self.reference is None
@@ -192,13 +201,17 @@ class NeuralRenderer(GeometricRenderer):
         size = (x1 - x0, y1 - y0)
         gain = _placed(made["gain"][0, 0], crop, box, 8, outside=1.0)
         lit = relight_frame(warped, gain, x0, y0)
-        alpha = _placed(made["alpha"][0, 0], crop, box, 1, outside=0.0)
+        # A small face takes fewer pixels than were painted; skipping some would make it flicker.
+        step = 1 << min(5, max(0, math.floor(math.log2(crop.scale))))
+        small = (SIZE // step, SIZE // step)
+        thin = cv2.resize(made["alpha"][0, 0], small, interpolation=cv2.INTER_AREA)
+        alpha = _placed(thin, crop, box, step, outside=0.0)
         if not alpha.any():
             return lit
         colour = made["colour"][0, ::-1].transpose(1, 2, 0) * np.float32(255.0)
         picture = cv2.warpAffine(
-            np.rint(colour).astype(np.uint8),
-            _onto_box(crop, box, 1),
+            cv2.resize(np.rint(colour).astype(np.uint8), small, interpolation=cv2.INTER_AREA),
+            _onto_box(crop, box, step),
             size,
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,

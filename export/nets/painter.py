@@ -27,8 +27,8 @@ INPUTS = 14
 SHADE_REACH = 0.3
 """Largest logarithm of the gain on skin."""
 LIGHT_REACH, CAST_REACH = 0.9, 0.12
-"""Largest logarithm of the gain on the interior and on the reference, and of what one colour may
-have beyond that."""
+"""Largest logarithm of the gain on the interior and on the reference; and of what one colour of the
+reference may have beyond that."""
 SKIN_REACH, REFERENCE_REACH = 2.0, 6.0
 """How far the net may move the odds of skin and interior (it cannot show an eighth of skin in the
 middle of the cavity), and those of a reference."""
@@ -78,7 +78,7 @@ class Painter(nn.Module):
         self.up = nn.Conv2d(2 * width, width, 1)
         self.last = _Residual(width)
         self.shares = nn.Conv2d(width, 3 * FOLD * FOLD, 1)
-        self.light = nn.Conv2d(4 * width, 8, 1)
+        self.light = nn.Conv2d(4 * width, 5, 1)
         self.shade = nn.Conv2d(2 * width, 1, 1)
         for head in (self.shares, self.light, self.shade):
             nn.init.zeros_(head.weight)
@@ -117,10 +117,10 @@ class Painter(nn.Module):
         other = wants[2] - 4.0 - 12.0 * (1.0 - known)
         share = torch.softmax(torch.cat([skin, wants[1], other], dim=1), dim=1)
         light = torch.tanh(self.light(c.mean(dim=(2, 3), keepdim=True)))
-        tint = [
-            torch.exp(LIGHT_REACH * light[:, i : i + 1] + CAST_REACH * light[:, i + 1 : i + 4])
-            for i in (0, 4)
-        ]
+        # The colour of the interior's light is known from the skin, and not from the net, which
+        # gave open mouths, that nobody showed it, pink teeth.
+        light = LIGHT_REACH * light[:, :2], CAST_REACH * light[:, 2:]
+        tint = torch.exp(light[0][:, :1]), torch.exp(light[0][:, 1:] + light[1])
         alpha = (share[:, 1:2] + share[:, 2:]) * lips
         painted = share[:, 1:2] * interior * tint[0] + share[:, 2:] * reference * tint[1]
         colour = torch.clamp(painted / (share[:, 1:2] + share[:, 2:] + 1e-4), 0.0, 1.0)

@@ -51,6 +51,7 @@ from edgeavatar.rendering.layers import (
     similarity,
 )
 from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.rendering.softness import camera_softness
 from edgeavatar.types import ColourTags, FaceObservation, Frame
 from export.train.filmed import is_held_out
 
@@ -136,7 +137,10 @@ class Painter:
         rim = lip_rim(targets)
         weights, _ = source_speech(target, self.person)
         inside = MouthInside.of_row(np.clip(weights, 0.0, 1.0))
-        interior = draw_interior(self.interior, crop, target.pose, inside, self.light, rim)
+        softness = camera_softness(source.frame, source.face)
+        interior = draw_interior(
+            self.interior, crop, target.pose, inside, self.light, rim, softness
+        )
         mesh = self.renderer.mesh
         points = self.renderer.points(source.face)
         layers = draw_layers(

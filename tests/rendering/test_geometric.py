@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
-from edgeavatar.rendering.geometric import GeometricRenderer, camera_softness, lip_rim
+from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
 from edgeavatar.rendering.geometry import (
     INNER_CORNERS,
     LIPS,
@@ -33,6 +33,7 @@ from edgeavatar.rendering.lipline import (
     move_lip_line,
 )
 from edgeavatar.rendering.mesh import MOUTH, WarpMesh
+from edgeavatar.rendering.softness import camera_softness
 from edgeavatar.types import MOTION_NAMES, ColourTags, FaceObservation, Frame, IdlePose
 
 if TYPE_CHECKING:
