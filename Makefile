@@ -5,7 +5,8 @@ VENV ?= .venv
 UV ?= uv
 DATA ?= $(or $(EDGEAVATAR_DATA),../shared/data)
 # Of training, on a GPU of the size of an H100; multiply by what yours is slower.
-MINUTES ?= 25
+MINUTES ?= 45
+PHASES ?= listen:0.3,move:0.1,both:0.3,listen:0.15,hear:0.15
 DEMO_TEXT ?= Good morning. Every frame of this video was made on this computer, without a network. \
 	My face belongs to nobody, and my voice is a small file on this disk.
 
@@ -87,13 +88,16 @@ export: install-dev ## derive the weights of our own anew from the data sets in 
 	@$(BIN)/edgeavatar models install face
 	$(BIN)/python -m export.face_basis --rig "$(DATA)/ict_facekit.npz" -o models/face_basis.npz
 
-train: install-dev ## train the motion nets anew from the data sets in DATA (a GPU, or patience)
+train: install-dev ## train the nets anew from the data sets in DATA (a GPU, or patience)
 	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make train DATA=FOLDER" >&2; exit 1; }
-	@$(BIN)/python -c 'import torch, onnx' 2>/dev/null || { echo "error: expected torch and onnx, found none; install them: $(BIN)/pip install -e '.[export]'" >&2; exit 1; }
+	@$(BIN)/python -c 'import torch, onnx, PIL' 2>/dev/null || { echo "error: expected torch, onnx and pillow, found not all of them; install them: $(BIN)/pip install -e '.[export]'" >&2; exit 1; }
 	@$(BIN)/edgeavatar models install face voice-hibari voice-kokoro voice-joe
 	$(BIN)/python -m export.train.pack --data "$(DATA)" --cache out/cache -o out/pack
-	$(BIN)/python -m export.train.motion --pack out/pack -o out/motion --minutes $(MINUTES)
+	$(BIN)/python -m export.train.motion --pack out/pack -o out/motion --minutes $(MINUTES) --phases $(PHASES)
 	$(BIN)/python -m export.to_onnx --checkpoint out/motion/motion.pt -o models
+	$(BIN)/python -m export.train.mouths --data "$(DATA)" -o out/mouths
+	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter --minutes 8
+	$(BIN)/python -m export.to_onnx --checkpoint out/painter/painter.pt -o models
 
 models: install ## install the default models
 	@$(BIN)/edgeavatar models install --profile default
