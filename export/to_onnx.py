@@ -157,6 +157,10 @@ def export_painter(net: Painter, size: int, path: Path) -> float:
     made = session.run(None, {"layers": layers.numpy()})
     with torch.no_grad():
         wanted = net(layers)
+    for name, found in zip(("colour", "alpha", "gain"), made, strict=True):
+        if found.dtype != np.float32:
+            draft.unlink()
+            raise ValueError(f"{path.name}: expected {name} as float32, found {found.dtype}")
     worst = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(made, wanted, strict=True))
     if worst > TOLERANCE:
         draft.unlink()

@@ -129,7 +129,7 @@ class Painter(nn.Module):
         moved = functional.avg_pool2d(moved, 2 * FOLD)
         # Nothing changes at the border of the square, which is no border in the picture.
         side = moved.shape[-1]
-        line = torch.linspace(-1.0, 1.0, side, device=layers.device)
+        line = 2.0 * torch.arange(side).to(layers) / (side - 1) - 1.0
         inside = torch.clamp(EDGE * (1.0 - line.abs()), 0.0, 1.0)
         gain = torch.exp(
             SHADE_REACH * torch.tanh(self.shade(b)) * moved * inside[None, :] * inside[:, None]
