@@ -61,7 +61,7 @@ _PATH = click.Path(path_type=Path)
     default="auto",
     show_default=True,
     help="What paints the mouth: a net over the warped face, or the warp and the modelled teeth "
-    "alone.",
+    "alone. auto: the net where a video shows the inside of the mouth.",
 )
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @model_options

@@ -197,7 +197,9 @@ def open_renderer(
     person, light = known.person, known.light
     interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
     triangles = canonical_mesh().triangles
-    if job.renderer != "neural":
+    # A net that is shown the person's own mouth gains most; else it costs more than it gives.
+    shown = known.open_mouth is not None
+    if job.renderer == "geometric" or (job.renderer == "auto" and not shown):
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
     painter = open_painter(job.backend, job.device, job.threads)
