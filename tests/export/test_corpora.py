@@ -20,6 +20,16 @@ def test_held_out_voices_are_in_no_mixture() -> None:
     assert len({take.voice for take in learned}) > 150
 
 
+def test_what_held_out_voices_say_nobody_else_says() -> None:
+    listed = takes()
+    held_out = {line for take in listed if take.held_out for line in take.sentences}
+    learned = {line for take in listed if not take.held_out for line in take.sentences}
+    assert len(held_out) == 48
+    assert not held_out & learned
+    # Random words are many: a listener cannot learn them by heart.
+    assert len(learned) > 1800
+
+
 def test_takes_are_the_same_each_time_and_have_their_own_files() -> None:
     assert takes() == takes()
     stems = [take.stem for take in takes()]

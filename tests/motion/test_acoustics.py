@@ -147,6 +147,14 @@ def test_what_is_not_speech_does_not_move_the_mouth(
     assert not detected(sound).any()
 
 
+def test_a_doubtful_moment_begins_nothing_but_goes_on(spoken: np.ndarray) -> None:
+    windows = -(-len(spoken) // 512)
+    assert not lip_aperture(rows_of(spoken, speech_probability=iter([0.45] * windows))).any()
+    surely = lip_aperture(rows_of(spoken, speech_probability=iter([1.0] * windows)))
+    begun = lip_aperture(rows_of(spoken, speech_probability=iter([0.6] + [0.4] * windows)))
+    assert np.array_equal(begun, surely)
+
+
 def test_nothing_beyond_the_look_ahead_is_needed(spoken: np.ndarray) -> None:
     at = round(1.9 * RATE)
     other = spoken.copy()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 
 from edgeavatar.speech.base import Unit, Utterance
 from edgeavatar.speech.english import Letter
@@ -194,3 +195,25 @@ def test_espeak_diphthongs_and_affricates_are_one_phoneme() -> None:
     ]  # fmt: skip
     letters = [c for c, _ in espeak_to_misaki(phonemes, index)]
     assert "".join(letters) == "ʧˈAn, ɜː"
+
+
+@pytest.mark.parametrize("before_s", [0.05, 0.28])
+def test_a_pause_that_no_mark_tells_is_found(before_s: float) -> None:
+    # The voice stops for 0.3 s; the model counts the silence to the phoneme before it or after it.
+    sounding = utterance(
+        [("_", 0.1, False), ("t", 0.1, True), ("", 0.3, False), ("i", 0.2, True)],
+        words=("t", "i"),
+    )
+    seconds = [("_", 0.1, -1), ("t", 0.1 + before_s, 0), ("i", 0.5 - before_s, 1)]
+    units = tuple(Unit(symbol, round(n * RATE), 0, word) for symbol, n, word in seconds)
+    chunk = put(Utterance(sounding.samples, units, sounding.words))
+    check_cover(chunk)
+    assert [p.symbol for p in chunk.phonemes] == ["_", "t", "_", "i", "_"]
+    pause = chunk.phonemes[2]
+    assert abs((pause.end_sample - pause.start_sample) - 0.3 * RATE) < 0.02 * RATE
+
+
+def test_the_closure_of_a_stop_is_no_pause() -> None:
+    parts = [("_", 0.1, False), ("a", 0.2, True), ("k", 0.12, False), ("i", 0.2, True)]
+    chunk = put(utterance(parts, words=("a", "k", "i")))
+    assert [p.symbol for p in chunk.phonemes] == ["_", "a", "k", "i", "_"]
