@@ -113,7 +113,7 @@ from edgeavatar.rendering.mesh import (
     MOUTH_REACH,
     WarpMesh,
     fade,
-    ring_points,
+    warp_points,
 )
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
@@ -599,7 +599,7 @@ def reenacted_points(case: Case) -> tuple[Floats, Floats]:
     rings = np.concatenate(
         [share * shift[list(FACE_OVAL)] for share in fade(HEAD_REACH, HEAD_RIGID)]
     )
-    points = np.concatenate([before[:, :2], ring_points(before)[:, :2]])
+    points = warp_points(before)
     return points, points + np.concatenate([shift, rings])
 
 
@@ -751,7 +751,7 @@ def rendered_points(look: Look, person: Person, row: Floats) -> tuple[Floats, Fl
     shift = mouth_displacement(look.face, person, row)
     rings = np.concatenate([share * shift[list(FACE_OVAL)] for share in fade(MOUTH_REACH)])
     marks = look.face.landmarks
-    points = np.concatenate([marks[:, :2], ring_points(marks)[:, :2]])
+    points = warp_points(marks)
     return points, points + np.concatenate([shift, rings])
 
 

@@ -198,16 +198,16 @@ def open_renderer(
     interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
     triangles = canonical_mesh().triangles
     # A net that is shown the person's own mouth gains most; else it costs more than it gives.
-    shown = known.open_mouth is not None
-    if job.renderer == "geometric" or (job.renderer == "auto" and not shown):
+    shown = known.open_mouth
+    if job.renderer == "geometric" or (job.renderer == "auto" and shown is None):
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
     painter = open_painter(job.backend, job.device, job.threads)
     try:
         told = f"{painter.backend} on {painter.device}: {painter.reason}"
         reference = None
-        if known.open_mouth is not None:
-            frame, face = known.open_mouth
+        if shown is not None:
+            frame, face = shown
             reference = reference_mouth(frame, face, person.lip_line_cm)
         yield (
             NeuralRenderer(person, triangles, interior, light, painter, reference),

@@ -8,7 +8,7 @@ show. It is the baseline that every other renderer is measured against, and thei
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -45,6 +45,7 @@ from edgeavatar.rendering.mesh import (
     WarpMesh,
     fade,
     ring_points,
+    warp_points,
 )
 from edgeavatar.rendering.softness import camera_softness, softened
 from edgeavatar.types import Frame
@@ -175,10 +176,6 @@ class GeometricRenderer:
         rings = np.concatenate([share * oval for share in fade(HEAD_REACH, HEAD_RIGID)])
         return self._paint(frame, face, pose, np.concatenate([moved, rings]), inside, 0.0)
 
-    def points(self, face: FaceObservation) -> FloatArray:
-        """Landmarks of a face and the rings around them, ``(766, 2)`` float32 px."""
-        return np.concatenate([face.landmarks[:, :2], ring_points(face.landmarks)[:, :2]])
-
     def _paint(
         self,
         frame: Frame,
@@ -189,7 +186,7 @@ class GeometricRenderer:
         blink: float,
     ) -> Frame:
         """Move landmarks and rings by ``offsets`` px; fill eyes that blink and the mouth."""
-        points = self.points(face)
+        points = warp_points(face.landmarks)
         if not np.abs(offsets).max() > 1.0 / 64.0:
             return frame
         region = _moving_region(points, offsets, frame)
@@ -278,11 +275,7 @@ class GeometricRenderer:
             return warped
         picture = self._interior.render(
             pose=pose,
-            jaw_open=inside.jaw_open,
-            jaw_forward=inside.jaw_forward,
-            tongue_up=inside.tongue_up,
-            tongue_out=inside.tongue_out,
-            lip_forward_cm=inside.lip_forward_cm,
+            **asdict(inside),
             region_xyxy=(float(x0), float(y0), float(x1), float(y1)),
             size=(x1 - x0, y1 - y0),
             light=self._light,

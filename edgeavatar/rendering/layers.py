@@ -8,7 +8,7 @@ that are trained on and frames that are rendered.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,9 +17,6 @@ import numpy as np
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field
 from edgeavatar.pose import FLIP, angles_deg, to_picture
 from edgeavatar.rendering.geometry import (
-    INNER_CORNERS,
-    LOWER_INNER_LIP,
-    UPPER_INNER_LIP,
     down_axis,
 )
 from edgeavatar.rendering.softness import softened
@@ -43,8 +40,6 @@ LIP_OUTLINE = (
     61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146,
 )  # fmt: skip
 """Outer rim of the lips from the person's right, above first."""
-RIM = (INNER_CORNERS[0], *UPPER_INNER_LIP, INNER_CORNERS[1], *reversed(LOWER_INNER_LIP))
-"""Inner rim of the lips from the person's right, above first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,11 +288,7 @@ def draw_interior(
         return out
     drawn = model.render(
         moved_pose(pose, crop.matrix),
-        jaw_open=inside.jaw_open,
-        jaw_forward=inside.jaw_forward,
-        tongue_up=inside.tongue_up,
-        tongue_out=inside.tongue_out,
-        lip_forward_cm=inside.lip_forward_cm,
+        **asdict(inside),
         region_xyxy=(float(x0), float(y0), float(x1), float(y1)),
         size=(x1 - x0, y1 - y0),
         light=light,

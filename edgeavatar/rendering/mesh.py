@@ -116,6 +116,22 @@ def ring_points(landmarks: FloatArray) -> FloatArray:
     return np.concatenate(rings).astype(np.float32)
 
 
+def warp_points(landmarks: FloatArray) -> FloatArray:
+    """Give the vertices that a warp moves: landmarks, then rings.
+
+    Parameters
+    ----------
+    landmarks
+        ``(478, 3)`` float32 pixels.
+
+    Returns
+    -------
+    FloatArray
+        ``(766, 2)`` float32 pixels.
+    """
+    return np.concatenate([landmarks[:, :2], ring_points(landmarks)[:, :2]])
+
+
 def fade(reach: float, rigid: float = 1.0) -> FloatArray:
     """Share of the oval's displacement at each ring, ``(8,)``: 1 at ``rigid``, 0 at ``reach``."""
     t = np.clip((np.array(RING_SCALES) - rigid) / (reach - rigid), 0.0, 1.0)

@@ -2,7 +2,7 @@
 
 The warp, the modelled interior and another moment of the same person are the layers; the net
 (``export/nets/painter.py``) decides where each of them shows between and on the lips, in what
-colour, and how the light on moved skin changes. It draws no texture, so what is shown is as sharp
+light, and how the light on moved skin changes. It draws no texture, so what is shown is as sharp
 as the source and as steady as the layers.
 """
 
@@ -29,7 +29,7 @@ from edgeavatar.rendering.layers import (
     draw_interior,
     draw_layers,
 )
-from edgeavatar.rendering.mesh import ring_points
+from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def reference_mouth(frame: Frame, face: FaceObservation, lip_line_cm: float) -> 
         See :attr:`~edgeavatar.rendering.geometry.Person.lip_line_cm`.
     """
     crop = crop_mouth(face.pose, lip_line_cm, SIZE)
-    points = np.concatenate([face.landmarks[:, :2], ring_points(face.landmarks)[:, :2]])
-    return ReferenceMouth(crop.cut(frame_to_bgr(frame)), crop.points(points))
+    return ReferenceMouth(crop.cut(frame_to_bgr(frame)), crop.points(warp_points(face.landmarks)))
 
 
 class NeuralRenderer(GeometricRenderer):
@@ -180,7 +179,7 @@ class NeuralRenderer(GeometricRenderer):
         layers = draw_layers(
             crop,
             _cut(warped, crop, box),
-            (self.points(face), targets),
+            (warp_points(face.landmarks), targets),
             (self.mesh.triangles, self.mesh.reach),
             draw_interior(
                 self._interior,

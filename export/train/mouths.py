@@ -51,6 +51,7 @@ from edgeavatar.rendering.layers import (
     similarity,
 )
 from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness
 from edgeavatar.types import ColourTags, FaceObservation, Frame
 from export.train.filmed import is_held_out
@@ -142,7 +143,7 @@ class Painter:
             self.interior, crop, target.pose, inside, self.light, rim, softness
         )
         mesh = self.renderer.mesh
-        points = self.renderer.points(source.face)
+        points = warp_points(source.face.landmarks)
         layers = draw_layers(
             crop, warped, (points, targets), (mesh.triangles, mesh.reach), interior, rim, reference
         )

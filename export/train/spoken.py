@@ -65,7 +65,7 @@ class Take:
 
     voice: str
     blend: tuple[tuple[str, float], ...]
-    """Kokoro's voices and their weights if nobody has this voice; else empty."""
+    """Kokoro's voices and their weights, made to speak English; empty for a voice as it is."""
     rate: float
     sentences: tuple[str, ...]
     held_out: bool

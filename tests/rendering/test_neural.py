@@ -24,6 +24,7 @@ from edgeavatar.rendering.layers import (
     crop_mouth,
     moved_pose,
 )
+from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.neural import (
     SIZE,
     NeuralRenderer,
@@ -352,7 +353,9 @@ def test_a_reference_warped_to_its_own_points_is_itself(
 ) -> None:
     reference = reference_mouth(portrait, face, person.lip_line_cm)
     assert reference.picture.shape == (SIZE, SIZE, 3)
-    assert reference.points == pytest.approx(square_of(face, person).points(bare.points(face)))
+    assert reference.points == pytest.approx(
+        square_of(face, person).points(warp_points(face.landmarks))
+    )
     again = reference.warped(reference.points, bare.mesh)
     assert np.abs(again.astype(int) - reference.picture).max() <= 1
 
@@ -377,7 +380,7 @@ def test_a_reference_is_handed_to_the_net(
     side = (SIZE, SIZE, 3)
     painting.reference = ReferenceMouth(
         np.full(side, (0, 51, 255), np.uint8),
-        square_of(face, person).points(painting.points(face)),
+        square_of(face, person).points(warp_points(face.landmarks)),
     )
     painting.render(portrait, face, OPEN, None)
     painting.reference = None
