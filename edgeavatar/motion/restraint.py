@@ -50,8 +50,10 @@ _SEAL_FROM, _SEAL_FULL = 0.2, 0.45
 _SEAL_ROWS = 1
 """A closure reaches this far beyond the rows in which it is heard: 40 ms is one frame at 25 fps."""
 
-_ENVELOPE_ROWS = 3
-LOOK_AHEAD = _ENVELOPE_ROWS + 1
+_EARLY_MOVE_ROWS = 1
+"""What is wanted is aimed at a row before its time: a mouth that keeps to a speed arrives late."""
+_ENVELOPE_ROWS = 2
+LOOK_AHEAD = _EARLY_MOVE_ROWS + _ENVELOPE_ROWS + 1
 """Rows of movement that must be known after the one that is given."""
 _BACK = _GATE_BACK + _LOUD_BACK_ROWS + 1
 
@@ -117,8 +119,9 @@ class Restraint:
         if count <= 0:
             return np.zeros((0, len(ARTICULATORS)))
         low, high = self._next - self._first, end - self._first
-        wanted = self._wanted[low : high + LOOK_AHEAD] * self._strength
-        self._seal(wanted, self._heard[low - _SEAL_ROWS : high + LOOK_AHEAD + _SEAL_ROWS])
+        first, last = low + _EARLY_MOVE_ROWS, high + LOOK_AHEAD
+        wanted = self._wanted[first:last] * self._strength
+        self._seal(wanted, self._heard[first - _SEAL_ROWS : last + _SEAL_ROWS])
         # One row more than is given, for smoothing.
         wanted = _slowest(wanted)[: count + 1]
         wanted *= self._gate(low - _GATE_BACK, high + 1 + _GATE_AHEAD)[:, None]

@@ -213,6 +213,9 @@ class Trainer:
         self.sample = Sampler(corpus, kinds, options.batch, options.seed)
         self.disturb = Disturber(ROWS * HOP, self.device, options.seed, options.pieces)
         self.generator = torch.Generator(device=self.device).manual_seed(options.seed + 1)
+        self.hear, self.act = self.listener, self.mouth
+        if self.device != "cpu":
+            self.hear, self.act = torch.compile(self.listener), torch.compile(self.mouth)
         self.scale = torch.tensor(SPREAD, device=self.device)
         self.weight = torch.tensor(WEIGHT, device=self.device)
 
@@ -270,18 +273,36 @@ class Trainer:
         self, heard: Tensor, phones: Tensor, targets: Tensor, loudness: Tensor
     ) -> Tensor:
         """Error of the mouth on what is heard, and on what is known where it is."""
-        d, e = LISTENER_DELAY, MOUTH_DELAY
-        start = self.mouth.stack.start(len(heard))
-        said, _ = self.mouth(heard[:, d:], start)
-        w = WARM_UP
-        wanted = targets[:, w : -d - e]
-        loss = motion_loss(said[:, w + e :], wanted, self.scale, self.weight)
+        w, e = WARM_UP, MOUTH_DELAY
+        loss = self._heard_loss(heard, targets)
         fully = (phones >= 0).all(dim=1)
         if fully.any():
+            start = self.mouth.stack.start(len(heard))
             exact, _ = self.mouth(known_phones(phones[fully], loudness[fully]), start[fully])
             wanted = targets[fully][:, w:-e]
             loss = loss + motion_loss(exact[:, w + e :], wanted, self.scale, self.weight)
         return loss
+
+    def hearing_loss(
+        self, heard: Tensor, phones: Tensor, targets: Tensor, loudness: Tensor, kinds: Tensor
+    ) -> Tensor:
+        """Error of the mouth on what is heard.
+
+        Of synthetic speech what it does on known phones is right.
+        """
+        with torch.no_grad():
+            start = self.mouth.stack.start(len(heard))
+            exact, _ = self.act(known_phones(phones, loudness), start)
+            exact = functional.pad(exact[:, MOUTH_DELAY:], (0, 0, 0, MOUTH_DELAY), value=math.nan)
+            known = (kinds == SPOKEN)[:, None, None] & ~torch.isnan(targets)
+            targets = torch.where(known, exact, targets)
+        return self._heard_loss(heard, targets)
+
+    def _heard_loss(self, heard: Tensor, targets: Tensor) -> Tensor:
+        d, e = LISTENER_DELAY, MOUTH_DELAY
+        said, _ = self.act(heard[:, d:], self.mouth.stack.start(len(heard)))
+        wanted = targets[:, WARM_UP : -d - e]
+        return motion_loss(said[:, WARM_UP + e :], wanted, self.scale, self.weight)
 
     # -------------------------------------------------------------------------------- phases
 
@@ -289,8 +310,9 @@ class Trainer:
         """Train for some time.
 
         Phases are ``listen`` (the listener hears phones), ``move`` (the mouth), ``both``, and
-        ``hear``: the listener learns to drive a mouth that stays what it is, so that a movement
-        which was found good for text is not lost to another voice's habits.
+        ``hear``: the listener learns to drive a mouth that stays what it is, to move as it does
+        by known phones and as filmed lips do, so that a movement which was found good for text is
+        not lost to another voice's habits.
         """
         nets = {"listen": [self.listener], "hear": [self.listener], "move": [self.mouth]}.get(
             phase, [self.listener, self.mouth]
@@ -306,17 +328,21 @@ class Trainer:
             warm = min(1.0, (step + 1) / 200.0)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * passed)))
-            mel, phones, targets, loudness, _ = self.batch()
+            mel, phones, targets, loudness, kinds = self.batch()
             with torch.autocast("cuda", torch.bfloat16, enabled=self.device != "cpu"):
                 with torch.set_grad_enabled(phase != "move"):
-                    logits, said, _ = self.listener(mel, self.listener.stack.start(len(mel)))
+                    logits, said, _ = self.hear(mel, self.listener.stack.start(len(mel)))
                 logits, said = logits.float(), said.float()
             loss = torch.zeros((), device=self.device)
             if phase != "move":
                 loss = loss + self.listening_loss(logits, said, phones, loudness)
             if phase != "listen":
                 heard = heard_phones(logits, said)
-                loss = loss + self.moving_loss(heard, phones, targets, loudness)
+                known = (heard, phones, targets, loudness)
+                hears = phase == "hear"
+                loss = loss + (
+                    self.hearing_loss(*known, kinds) if hears else self.moving_loss(*known)
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             for net in nets:
@@ -446,6 +472,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=160, help="pieces of music to draw from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default="012", help="0 spoken, 1 filmed, 2 rigged")
+    parser.add_argument("--mouth", type=Path, help="checkpoint whose mouth to begin with")
     parser.add_argument("--phases", default="listen:0.45,move:0.2,both:0.35")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
@@ -455,6 +482,9 @@ def main() -> None:
     corpus = load(options.pack, device)
     trainer = Trainer(corpus, tuple(int(k) for k in options.kinds), options)
     checkpoint = options.output / "motion.pt"
+    if options.mouth:
+        state = torch.load(options.mouth, map_location=device, weights_only=True)
+        trainer.mouth.load_state_dict(state["mouth"])
     done = trainer.restore(checkpoint) if checkpoint.exists() else []
     for text in options.phases.split(","):
         phase, share = text.split(":")

@@ -23,7 +23,7 @@ from export.train.dominance import dominance_channels
 from export.train.spoken import spoken_takes
 
 ROW_S = 0.01
-PARTS = 5
+PARTS = 6
 SPOKEN, FILMED, RIGGED = range(3)
 
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +39,12 @@ FOREIGN = (
     *("zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
 )
 """They say English sentences with an accent."""
-STRANGERS, WORDY_STRANGERS = 120, 60
-"""Voices that nobody has: three style tables of Kokoro mixed, then moved away from their mean."""
+STRANGERS, WORDY_STRANGERS, BRITISH_STRANGERS = 120, 60, 60
+"""Voices that nobody has: three style tables of Kokoro mixed, then moved away from their mean. The
+first say sentences, the others random words, the last of them as the British say them."""
 _STRETCH = 1.2
 """How far: mixtures alone lie nearer to the mean voice than real ones do."""
+_BRITISH = "bf_alice"
 _SENTENCES_OF_A_VOICE = 14
 _SENTENCES_OF_A_FOREIGNER = 10
 _SENTENCES_OF_A_STRANGER = 6
@@ -71,6 +73,8 @@ class Take:
     held_out: bool
     wordy: bool = False
     """The sentences are random words."""
+    british: bool = False
+    """A blend speaks British English."""
 
     @property
     def stem(self) -> str:
@@ -103,14 +107,15 @@ def takes() -> list[Take]:
         return chosen
 
     words = wordy_sentences()
+
+    def some_words(count: int) -> tuple[str, ...]:
+        return tuple(itertools.islice(words, count))
+
     # Nobody else says what the held-out voices say.
-    listed = [
-        Take(v, (), 1.0, tuple(itertools.islice(words, _SENTENCES_HELD_OUT)), True, wordy=True)
-        for v in HELD_OUT
-    ]
+    listed = [Take(v, (), 1.0, some_words(_SENTENCES_HELD_OUT), True, wordy=True) for v in HELD_OUT]
     turn = len(HELD_OUT) * _SENTENCES_HELD_OUT
     listed += [
-        Take("hibari", (), rate, tuple(itertools.islice(words, _WORDY_HIBARI)), False, wordy=True)
+        Take("hibari", (), rate, some_words(_WORDY_HIBARI), False, wordy=True)
         for rate in _HIBARI_RATES
     ]
     listed += [Take("hibari", (), rate, tuple(lines), False) for rate in _HIBARI_RATES]
@@ -123,16 +128,37 @@ def takes() -> list[Take]:
     ]
     strangers = []
     everybody = np.array(KOKORO + FOREIGN)
-    for i in range(STRANGERS + WORDY_STRANGERS):
+    for i in range(STRANGERS + WORDY_STRANGERS + BRITISH_STRANGERS):
         parts = draw.choice(everybody, 3, replace=False).tolist()
         weights = draw.dirichlet([0.7] * 3).tolist()
         blend = tuple(zip(parts, weights, strict=True))
         rate = float(draw.choice(_RATES))
         wordy = i >= STRANGERS
         count = _SENTENCES_OF_A_STRANGER
-        said = tuple(itertools.islice(words, count)) if wordy else some(count)
-        strangers.append(Take(f"stranger{i:03}", blend, rate, said, False, wordy))
-    piles = (native, foreign, strangers, strangers)
+        said = some_words(count) if wordy else some(count)
+        british = i >= STRANGERS + WORDY_STRANGERS
+        strangers.append(Take(f"stranger{i:03}", blend, rate, said, False, wordy, british))
+    # Everybody has said sentences that others say as well; now what nobody else does.
+    wordy_native = [
+        replace(
+            take,
+            rate=float(draw.choice(_RATES)),
+            sentences=some_words(_SENTENCES_OF_A_VOICE),
+            wordy=True,
+        )
+        for take in native
+    ]
+    wordy_foreign = [
+        replace(
+            take,
+            rate=float(draw.choice(_RATES)),
+            sentences=some_words(_SENTENCES_OF_A_FOREIGNER),
+            wordy=True,
+            british=i % 2 == 1,
+        )
+        for i, take in enumerate(foreign)
+    ]
+    piles = (native, foreign, strangers, strangers, wordy_native, wordy_foreign)
     while any(piles):
         listed += [pile.pop(0) for pile in piles if pile]
     return listed
@@ -210,7 +236,7 @@ def _open(take: Take, folder: Path) -> Voice:
     from edgeavatar.speech import find_voice, kokoro
 
     # English is what it speaks, whoever lends the timbre.
-    info = find_voice(KOKORO[0])
+    info = find_voice(_BRITISH if take.british else KOKORO[0])
     files = zoo.resolve(info.model)
 
     def style_of(voice: str) -> Floats:
