@@ -45,10 +45,8 @@ _FADE_ROWS = 2
 _GATE_BACK = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
 _GATE_AHEAD = 2 * _SHORTEST_ROWS + _EARLY_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
 
-_SEAL_FROM, _SEAL_FULL = 0.2, 0.45
+_SEAL_FROM, _SEAL_FULL = 0.15, 0.4
 """Probabilities of a bilabial between which lips are drawn together."""
-_SEAL_ROWS = 1
-"""A closure reaches this far beyond the rows in which it is heard: 40 ms is one frame at 25 fps."""
 
 _EARLY_MOVE_ROWS = 1
 """What is wanted is aimed at a row before its time: a mouth that keeps to a speed arrives late."""
@@ -121,7 +119,7 @@ class Restraint:
         low, high = self._next - self._first, end - self._first
         first, last = low + _EARLY_MOVE_ROWS, high + LOOK_AHEAD
         wanted = self._wanted[first:last] * self._strength
-        self._seal(wanted, self._heard[first - _SEAL_ROWS : last + _SEAL_ROWS])
+        self._seal(wanted, self._heard[first:last])
         # One row more than is given, for smoothing.
         wanted = _slowest(wanted)[: count + 1]
         wanted *= self._gate(low - _GATE_BACK, high + 1 + _GATE_AHEAD)[:, None]
@@ -138,7 +136,6 @@ class Restraint:
         if self._strength <= 0.0:
             return
         heard = rows[:, _BILABIALS].sum(axis=1, dtype=np.float64)
-        heard = np.lib.stride_tricks.sliding_window_view(heard, 2 * _SEAL_ROWS + 1).max(axis=1)
         x = np.clip((heard - _SEAL_FROM) / (_SEAL_FULL - _SEAL_FROM), 0.0, 1.0)
         seal = x * x * (3.0 - 2.0 * x)
         wanted[:, _GAP] += seal * np.minimum(0.0, PRESSED_GAP - wanted[:, _GAP])

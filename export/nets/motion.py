@@ -102,7 +102,7 @@ class CausalStack(nn.Module):
 class Listener(nn.Module):
     """Log-mel rows to phone logits and clean loudness, late by LISTENER_DELAY rows."""
 
-    def __init__(self, width: int = 288) -> None:
+    def __init__(self, width: int = 224) -> None:
         super().__init__()
         self.stack = CausalStack(N_MELS, PHONES + 1, width, (1, 2, 4, 8, 16, 1, 2, 4, 8, 16))
 

@@ -40,8 +40,10 @@ FOREIGN = (
 )
 """They say English sentences with an accent."""
 STRANGERS, WORDY_STRANGERS, BRITISH_STRANGERS = 120, 60, 60
+LATE_STRANGERS = 120
 """Voices that nobody has: three style tables of Kokoro mixed, then moved away from their mean. The
-first say sentences, the others random words, the last of them as the British say them."""
+first say sentences, the others random words; the British as the British say them, and every other
+late one."""
 _STRETCH = 1.2
 """How far: mixtures alone lie nearer to the mean voice than real ones do."""
 _BRITISH = "bf_alice"
@@ -126,18 +128,21 @@ def takes() -> list[Take]:
         Take(v, ((v, 1.0),), float(draw.choice(_RATES)), some(_SENTENCES_OF_A_FOREIGNER), False)
         for v in FOREIGN
     ]
-    strangers = []
     everybody = np.array(KOKORO + FOREIGN)
-    for i in range(STRANGERS + WORDY_STRANGERS + BRITISH_STRANGERS):
+
+    def stranger(number: int, *, wordy: bool, british: bool) -> Take:
         parts = draw.choice(everybody, 3, replace=False).tolist()
         weights = draw.dirichlet([0.7] * 3).tolist()
         blend = tuple(zip(parts, weights, strict=True))
         rate = float(draw.choice(_RATES))
-        wordy = i >= STRANGERS
-        count = _SENTENCES_OF_A_STRANGER
-        said = some_words(count) if wordy else some(count)
-        british = i >= STRANGERS + WORDY_STRANGERS
-        strangers.append(Take(f"stranger{i:03}", blend, rate, said, False, wordy, british))
+        said = (some_words if wordy else some)(_SENTENCES_OF_A_STRANGER)
+        return Take(f"stranger{number:03}", blend, rate, said, False, wordy, british)
+
+    first_british = STRANGERS + WORDY_STRANGERS
+    first_late = first_british + BRITISH_STRANGERS
+    strangers = [
+        stranger(i, wordy=i >= STRANGERS, british=i >= first_british) for i in range(first_late)
+    ]
     # Everybody has said sentences that others say as well; now what nobody else does.
     wordy_native = [
         replace(
@@ -158,7 +163,8 @@ def takes() -> list[Take]:
         )
         for i, take in enumerate(foreign)
     ]
-    piles = (native, foreign, strangers, strangers, wordy_native, wordy_foreign)
+    late = [stranger(first_late + i, wordy=True, british=i % 2 == 1) for i in range(LATE_STRANGERS)]
+    piles = (native, foreign, strangers, strangers, wordy_native, wordy_foreign, late)
     while any(piles):
         listed += [pile.pop(0) for pile in piles if pile]
     return listed
