@@ -130,6 +130,32 @@ class FaceTracker:
         self._region = follow(self._region, region_of_pose(observation.pose, self.canonical))
         return observation
 
+    def glance(self, bgr: ByteArray, near: FaceObservation) -> FaceObservation | None:
+        """Read a face in a frame from elsewhere, where another frame showed it.
+
+        Neither what was tracked before nor what is tracked after is affected, so that the same
+        frame gives the same observation whatever else was looked at.
+
+        Parameters
+        ----------
+        bgr
+            ``(H, W, 3)`` uint8.
+        near
+            The same face in another frame of the same size.
+
+        Returns
+        -------
+        FaceObservation or None
+            None where no face is seen near that place.
+        """
+        kept = self._region, self._frames_lost
+        self._region, self._frames_lost = region_of_pose(near.pose, self.canonical), 0
+        try:
+            reading = self._read_along(bgr, self._region) or self._search(bgr)
+        finally:
+            self._region, self._frames_lost = kept
+        return None if reading is None else self._observe(reading)
+
     def find(self, bgr: ByteArray) -> list[FaceBox]:
         """Find all faces of a picture, each confirmed by the mesh.
 

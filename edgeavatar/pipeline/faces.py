@@ -13,15 +13,18 @@ import numpy as np
 
 from edgeavatar.errors import NoFaceError, OutputError
 from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.pipeline.references import find_reference
 from edgeavatar.rendering.geometry import fit_person
 from edgeavatar.rendering.interior import InteriorLight, face_colours, light_from_skin
 from edgeavatar.rendering.lipline import lip_gap, lip_line_offsets, move_lip_line
+from edgeavatar.rendering.reference import shows_mouth
 from edgeavatar.types import FaceObservation, HeadPose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from edgeavatar.face import FaceTracker
+    from edgeavatar.pipeline.picture import Glimpses
     from edgeavatar.rendering.basis import FaceBasis
     from edgeavatar.rendering.geometry import Person
     from edgeavatar.types import FloatArray, Frame
@@ -34,9 +37,6 @@ PROBE_FRAMES = 120
 """Frames looked at before the first is rendered, to learn the person's resting face: 4 seconds."""
 PROBE_WANTED = 24
 """Observations that are enough for that."""
-SHOWN_GAP, SHOWN_YAW_DEG = 0.025, 20.0
-"""Gap between the lips, in face heights, from which the inside of a mouth is seen; and the turn of
-the head up to which it is seen well."""
 _FLOATS = 478 * 3 + 1 + 9 + 3 + 4 + 52
 """Of one observation: landmarks, score, rotation, translation, scale and angles, blendshapes."""
 
@@ -110,8 +110,10 @@ class Acquaintance:
 
     person: Person
     light: InteriorLight
+    usual: FaceObservation
+    """The face as the head is mostly held."""
     open_mouth: tuple[Frame, FaceObservation] | None
-    """The moment at which the inside of the mouth shows most, if it shows."""
+    """A moment at which the inside of the mouth shows, if it was seen to."""
 
 
 class FaceTrack:
@@ -161,8 +163,8 @@ class FaceTrack:
             face = self._tracker.track(bgr)
             if face is not None:
                 seen.append(face)
-                gap = lip_gap(face)
-                if gap > SHOWN_GAP and abs(face.pose.yaw_deg) < SHOWN_YAW_DEG:
+                if shows_mouth(face):
+                    gap = lip_gap(face)
                     shown = max(shown or (gap, frame, face), (gap, frame, face), key=itemgetter(0))
                 colours.append(face_colours(bgr, face.landmarks, face.pose.scale_px))
                 line = lip_line_offsets(frame, face)
@@ -180,7 +182,22 @@ class FaceTrack:
         if lines:
             self._lip_line = np.median(lines, axis=0).astype(np.float32)
         person = fit_person([self._with_lip_line(face) for face in seen], self._basis)
-        return Acquaintance(person, _typical_light(colours), None if shown is None else shown[1:])
+        open_mouth = None if shown is None else shown[1:]
+        return Acquaintance(person, _typical_light(colours), _usual(seen), open_mouth)
+
+    def look_around(self, known: Acquaintance, film: Glimpses) -> Acquaintance:
+        """Look all over a video for the moment that shows the inside of the mouth best.
+
+        Where it has none that is worth to be shown, what the first frames told stays.
+        """
+
+        def glance(frame: Frame) -> FaceObservation | None:
+            return self._tracker.glance(frame_to_bgr(frame), known.usual)
+
+        found = find_reference(
+            film, glance, known.person.lip_line_cm, known.usual.pose, self._tracker.choice
+        )
+        return known if found is None else replace(known, open_mouth=found)
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""
@@ -217,6 +234,12 @@ class FaceTrack:
         if self._lip_line is None:
             return face
         return replace(face, landmarks=move_lip_line(face, self._lip_line))
+
+
+def _usual(seen: list[FaceObservation]) -> FaceObservation:
+    angles = np.array([(face.pose.yaw_deg, face.pose.pitch_deg) for face in seen])
+    away = np.linalg.norm(angles - np.median(angles, axis=0), axis=1)
+    return seen[int(away.argmin())]
 
 
 def _typical_light(colours: list[FaceColours]) -> InteriorLight:

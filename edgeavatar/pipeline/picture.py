@@ -11,9 +11,27 @@ from edgeavatar.video.prefetch import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
     from edgeavatar.types import Frame, VideoInfo
     from edgeavatar.video.reader import VideoReader
+
+
+class Glimpses(Protocol):
+    """A video that can be looked into at any place."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    def glimpses(self, count: int) -> Iterator[Frame]:
+        """Yield at most so many frames from all over it, for a bounded cost."""
+        ...
+
+    def glimpse(self, time_s: Fraction) -> Frame | None:
+        """Return the frame that was given for a time."""
+        ...
 
 
 class Picture(Protocol):
@@ -24,6 +42,8 @@ class Picture(Protocol):
     sample_aspect_ratio: Fraction
     sways: bool
     """Whether the head is to be moved, because it was not filmed."""
+    film: Glimpses | None
+    """The video, if it is one."""
 
     @property
     def warnings(self) -> list[str]:
@@ -47,6 +67,7 @@ class PhotoPicture:
     """A photo that becomes a video."""
 
     sample_aspect_ratio = Fraction(1)
+    film: Glimpses | None = None
 
     def __init__(self, frame: Frame, rate: Fraction | None, *, still: bool) -> None:
         self._frame = frame
@@ -77,6 +98,7 @@ class FilmedPicture:
         self._reader = reader
         self._fit = fit
         self._fitted: FittedFrames | None = None
+        self.film: Glimpses | None = reader
         self.info = reader.info
         self.time_base = reader.time_base
         self.sample_aspect_ratio = reader.sample_aspect_ratio

@@ -92,6 +92,8 @@ def render(
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
             known = faces.learn(picture.probe())
+            if picture.film is not None and job.renderer != "geometric":
+                known = faces.look_around(known, picture.film)
             renderer, painter = stack.enter_context(open_renderer(job, known))
         style = style_named(job.style, job.articulation)
         written = faceless = 0

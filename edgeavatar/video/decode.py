@@ -29,6 +29,10 @@ _REFUSED_DEMUXERS: Final = _PLAYLIST_DEMUXERS | _TEXT_DEMUXERS | {"image2"}
 _SKIPPING_DECODERS: Final = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
 """Decoders that can leave out single pictures; libdav1d cannot from one packet to the next."""
 
+SEEK_MARGINS_S: Final = (0, 1, 5)
+"""How long before a picture to seek. Containers without an index (MPEG-TS) land somewhere near;
+what comes too early is dropped."""
+
 _FALLBACK_RATE: Final = Fraction(25)
 _MAX_DAMAGED_PACKETS: Final = 10_000
 """A stream of nothing but damage is given up after this many packets."""
@@ -103,6 +107,21 @@ class Decoder:
         except av.FFmpegError:
             return False
         return True
+
+    def key_time(self, pts: int) -> int | None:
+        """Time of the key frame that :meth:`seek` finds for ``pts``; None if it finds none."""
+        if not self.seek(pts):
+            return None
+        try:
+            packet = next(self._container.demux(self.stream), None)
+        except av.FFmpegError:
+            return None
+        return packet.pts if packet is not None and packet.is_keyframe else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file, sound included; 0 if unknown."""
+        return max(0, self._container.size)
 
     @property
     def time_base(self) -> Fraction:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 from edgeavatar.errors import MediaError
 from edgeavatar.types import Frame, VideoInfo
-from edgeavatar.video.decode import Decoder, Picture
+from edgeavatar.video.decode import SEEK_MARGINS_S, Decoder, Picture
+from edgeavatar.video.glimpses import picture_at, spread_pictures
 from edgeavatar.video.planes import Orientation, extract_planes
 from edgeavatar.video.tags import (
     FULL_RANGE,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 WINDOW_BYTES: Final = 64 << 20
 """Default bound on the frames that :meth:`VideoReader.frames_reversed` keeps at once."""
 
-
-_SEEK_MARGINS_S: Final = (0, 1, 5)
-"""Containers without an index (MPEG-TS) land somewhere near; what comes too early is dropped."""
 
 _SHORT_BY_S: Final = Fraction(1, 2)
 """A file that lacks more than this, and 2%, of what it declares was cut short."""
@@ -69,7 +67,7 @@ class VideoReader:
         """Indices of the frames that decoding can start from."""
         self._last_ticks = 0
         self._is_complete = False
-        self._seek_margins_s: list[int] = list(_SEEK_MARGINS_S)
+        self._seek_margins_s: list[int] = list(SEEK_MARGINS_S)
         """How far before a key frame to seek; the first one that works stays, none is left if
         this file cannot be sought in."""
         decoder = Decoder(path)
@@ -100,6 +98,7 @@ class VideoReader:
         if picture.interlaced_frame:
             self._warn("the source is interlaced; frames are used as they are, both fields in one")
         self.time_base = decoder.time_base
+        self._first_ticks = first.pts
         aspect = decoder.stream.sample_aspect_ratio or Fraction(1)
         self.sample_aspect_ratio = 1 / aspect if orientation.transpose else aspect
         self._nominal_ticks = decoder.nominal_ticks
@@ -226,6 +225,21 @@ class VideoReader:
                 yield window.pop()
             high = low - 1
 
+    def glimpses(self, count: int) -> Iterator[Frame]:
+        """Yield at most ``count`` frames from all over the video, for a bounded cost.
+
+        See :func:`~edgeavatar.video.glimpses.spread_pictures`. The frames are in order; their
+        ``index`` counts them, since their place in the video is not known, and their ``time_s`` is
+        exact.
+        """
+        for index, picture in enumerate(spread_pictures(self.path, count)):
+            yield self._glimpsed(index, picture)
+
+    def glimpse(self, time_s: Fraction) -> Frame | None:
+        """Return the frame that :meth:`glimpses` gave for a time; None if the file has none."""
+        picture = picture_at(self.path, self._first_ticks + round(time_s / self.time_base))
+        return None if picture is None else self._glimpsed(0, picture)
+
     def _pictures(self, start: int) -> Iterator[tuple[int, Picture]]:
         index = start
         while True:
@@ -293,13 +307,20 @@ class VideoReader:
                 f"{float(self.end_time_s):.1f} s were found"
             )
 
+    def _glimpsed(self, index: int, picture: Picture) -> Frame:
+        time_s = (picture.pts - self._first_ticks) * self.time_base
+        return self._with_planes(index, time_s, picture)
+
     def _to_frame(self, index: int, picture: Picture) -> Frame:
+        return self._with_planes(index, self.time_of(index), picture)
+
+    def _with_planes(self, index: int, time_s: Fraction, picture: Picture) -> Frame:
         y, u, v = extract_planes(
             picture.frame, self.info.colour, self._stored_size, self._orientation
         )
         return Frame(
             index=index,
-            time_s=self.time_of(index),
+            time_s=time_s,
             y=y,
             u=u,
             v=v,

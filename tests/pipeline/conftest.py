@@ -9,7 +9,7 @@ import pytest
 from studio import Made, Said, face, moving, write_video
 
 from edgeavatar import cli
-from edgeavatar.pipeline import words
+from edgeavatar.pipeline import reference_cache, words
 from edgeavatar.types import Frame
 from edgeavatar.video.writer import VideoWriter
 
@@ -18,6 +18,14 @@ from edgeavatar.video.writer import VideoWriter
 def _models(model_store: Callable[[str], object]) -> None:
     for name in ("face", "voice-hibari", "vad-silero"):
         model_store(name)
+
+
+@pytest.fixture(autouse=True)
+def references_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder, not yet there, in which renders of this test remember moments."""
+    folder = tmp_path / "cache" / "references"
+    monkeypatch.setattr(reference_cache, "references_folder", lambda: folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
