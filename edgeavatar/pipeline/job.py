@@ -122,8 +122,8 @@ class RenderJob:
     """Mouth-motion track to follow instead of the words; ``edgeavatar motion`` writes them. Without
     words, the video is silent and lasts as long as the track."""
     renderer: RendererChoice = "auto"
-    """What paints the mouth; ``auto`` is ``neural`` where the source shows the inside of the mouth
-    in its first frames, and ``geometric`` elsewhere."""
+    """What paints the mouth; ``auto`` is ``neural`` where the source shows the inside of the
+    mouth, and ``geometric`` elsewhere."""
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None

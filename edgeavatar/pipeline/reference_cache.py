@@ -1,8 +1,9 @@
 """Where in a video its mouth is seen best, on disk, so that it is looked for once.
 
 A mouth is a part of a person by which they can be told, so no picture is kept and no measure of a
-face: an entry is a time, from which the picture is decoded anew in less than a tenth of a second.
-Its name is a digest of the video's content, which tells the video to nobody who does not have it.
+face: an entry is a time, at which the picture is decoded anew for what the frames since its key
+frame cost. Its name is a digest of the video's content, which tells the video to nobody who does
+not have it.
 
 Entries are read by their owner alone, written under a temporary name and renamed; a damaged one
 counts as none. Every failure of the disk means "no cache".
