@@ -14,6 +14,7 @@ import numpy as np
 from edgeavatar.errors import NoFaceError, OutputError
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.pipeline.references import find_reference
+from edgeavatar.rendering.dentition_fit import ShownTeeth, view_teeth
 from edgeavatar.rendering.geometry import fit_person
 from edgeavatar.rendering.interior import InteriorLight, face_colours, light_from_skin
 from edgeavatar.rendering.lipline import lip_gap, lip_line_offsets, move_lip_line
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edgeavatar.face import FaceTracker
     from edgeavatar.pipeline.picture import Glimpses
     from edgeavatar.rendering.basis import FaceBasis
+    from edgeavatar.rendering.dentition_fit import TeethView
     from edgeavatar.rendering.geometry import Person
     from edgeavatar.types import FloatArray, Frame
 
@@ -114,6 +116,8 @@ class Acquaintance:
     """The face as the head is mostly held."""
     open_mouth: tuple[Frame, FaceObservation] | None
     """A moment at which the inside of the mouth shows, if it was seen to."""
+    teeth: tuple[ShownTeeth, ...] = ()
+    """What was seen of the person's own teeth."""
 
 
 class FaceTrack:
@@ -156,6 +160,7 @@ class FaceTrack:
         seen: list[FaceObservation] = []
         lines: list[FloatArray] = []
         colours: list[FaceColours] = []
+        views: list[tuple[TeethView, FaceObservation]] = []
         looked = 0
         shown: tuple[float, Frame, FaceObservation] | None = None
         for looked, frame in enumerate(frames, 1):
@@ -167,6 +172,9 @@ class FaceTrack:
                     gap = lip_gap(face)
                     shown = max(shown or (gap, frame, face), (gap, frame, face), key=itemgetter(0))
                 colours.append(face_colours(bgr, face.landmarks, face.pose.scale_px))
+                view = view_teeth(frame, face, light_from_skin(*colours[-1]))
+                if view is not None:
+                    views.append((view, face))
                 line = lip_line_offsets(frame, face)
                 if line is not None:
                     lines.append(line)
@@ -183,7 +191,8 @@ class FaceTrack:
             self._lip_line = np.median(lines, axis=0).astype(np.float32)
         person = fit_person([self._with_lip_line(face) for face in seen], self._basis)
         open_mouth = None if shown is None else shown[1:]
-        return Acquaintance(person, _typical_light(colours), _usual(seen), open_mouth)
+        teeth = tuple(ShownTeeth.of(view, face, person) for view, face in views)
+        return Acquaintance(person, _typical_light(colours), _usual(seen), open_mouth, teeth)
 
     def look_around(self, known: Acquaintance, film: Glimpses) -> Acquaintance:
         """Look all over a video for the moment that shows the inside of the mouth best.
@@ -197,7 +206,11 @@ class FaceTrack:
         found = find_reference(
             film, glance, known.person.lip_line_cm, known.usual.pose, self._tracker.choice
         )
-        return known if found is None else replace(known, open_mouth=found)
+        if found is None:
+            return known
+        view = view_teeth(*found, known.light)
+        own = () if view is None else (ShownTeeth.of(view, found[1], known.person),)
+        return replace(known, open_mouth=found, teeth=(*known.teeth, *own))
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""

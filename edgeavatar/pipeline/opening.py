@@ -32,6 +32,7 @@ from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
 from edgeavatar.pipeline.words import RecordedSpeech, SilentTrack, SpokenText, TrackedSound, Words
 from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.dentition import fit_anatomy
+from edgeavatar.rendering.dentition_fit import fit_dentition
 from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.interior import InteriorModel
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
@@ -194,8 +195,10 @@ def open_renderer(
     job: RenderJob, known: Acquaintance
 ) -> Iterator[tuple[MouthRenderer, dict[str, str]]]:
     """Open what paints the mouth of one person in one light, and tell what its net runs on."""
-    person, light = known.person, known.light
-    interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
+    person = known.person
+    usual = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
+    anatomy, light = fit_dentition(known.teeth, usual, known.light)
+    interior = InteriorModel(anatomy)
     triangles = canonical_mesh().triangles
     # A net that is shown the person's own mouth gains most; else it costs more than it gives.
     shown = known.open_mouth

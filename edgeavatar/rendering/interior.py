@@ -151,7 +151,8 @@ _COMMON_LIGHTS = (
 """How often light varies in a way, and the covariance of its logarithms."""
 
 
-def _to_linear(bgr: npt.NDArray[np.floating | np.uint8]) -> npt.NDArray[np.float64]:
+def to_linear(bgr: npt.NDArray[np.floating | np.uint8]) -> npt.NDArray[np.float64]:
+    """Linear light, 0 to 1, of sRGB values 0 to 255; any shape."""
     x = np.asarray(bgr, dtype=np.float64) / 255
     return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
@@ -189,7 +190,7 @@ def light_from_skin(
     seen = np.array(colours, dtype=np.float64)
     if seen.shape[1:] != (3,) or not np.isfinite(seen).all():
         raise ValueError(f"expected three finite numbers for a colour, found {colours}")
-    logs = np.log(np.maximum(_to_linear(np.clip(seen, 0, 255)), 1e-3)).reshape(-1)
+    logs = np.log(np.maximum(to_linear(np.clip(seen, 0, 255)), 1e-3)).reshape(-1)
     count = len(logs)
     design = np.tile(np.eye(3), (count // 3, 1))
     away = logs - _MEAN_LOG[:count]
@@ -273,7 +274,7 @@ def face_colours(
 
 def _mean_between(pixels: ByteArray, low: float, high: float) -> tuple[float, float, float]:
     """Mean, taken in linear light, of the pixels between two quantiles of luminance."""
-    linear = _to_linear(pixels)
+    linear = to_linear(pixels)
     luminance = linear @ np.array([0.0722, 0.7152, 0.2126])
     floor, top = np.quantile(luminance, [low, high])
     mean = linear[(luminance >= floor) & (luminance <= top)].mean(axis=0)
