@@ -117,7 +117,7 @@ class Acquaintance:
     open_mouth: tuple[Frame, FaceObservation] | None
     """A moment at which the inside of the mouth shows, if it was seen to."""
     teeth: tuple[ShownTeeth, ...] = ()
-    """What was seen of the person's own teeth."""
+    """What the first frames show of the person's own teeth."""
 
 
 class FaceTrack:
@@ -206,11 +206,7 @@ class FaceTrack:
         found = find_reference(
             film, glance, known.person.lip_line_cm, known.usual.pose, self._tracker.choice
         )
-        if found is None:
-            return known
-        view = view_teeth(*found, known.light)
-        own = () if view is None else (ShownTeeth.of(view, found[1], known.person),)
-        return replace(known, open_mouth=found, teeth=(*known.teeth, *own))
+        return known if found is None else replace(known, open_mouth=found)
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""

@@ -196,13 +196,17 @@ def open_renderer(
 ) -> Iterator[tuple[MouthRenderer, dict[str, str]]]:
     """Open what paints the mouth of one person in one light, and tell what its net runs on."""
     person = known.person
-    usual = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
-    anatomy, light = fit_dentition(known.teeth, usual, known.light)
-    interior = InteriorModel(anatomy)
-    triangles = canonical_mesh().triangles
+    anatomy, light = fit_anatomy(person.lip_line_cm, person.mouth_width_cm), known.light
     # A net that is shown the person's own mouth gains most; else it costs more than it gives.
     shown = known.open_mouth
-    if job.renderer == "geometric" or (job.renderer == "auto" and shown is None):
+    painted = job.renderer == "neural" or (job.renderer == "auto" and shown is not None)
+    # Such a net takes fewer of the person's own teeth over fitted ones, which it was not taught on:
+    # the error between the lips of 6 held-out clips rose from 11.9 to 12.7.
+    if not painted or shown is None:
+        anatomy, light = fit_dentition(known.teeth, anatomy, light)
+    interior = InteriorModel(anatomy)
+    triangles = canonical_mesh().triangles
+    if not painted:
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
     painter = open_painter(job.backend, job.device, job.threads)
