@@ -21,11 +21,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from export.nets.motion import N_MELS, PHONES, Listener, Mouth
-from export.nets.painter import INPUTS, Painter
+from export.nets.painter import INPUTS, SIZE, Painter, mix
 
 OPSET = 17
 TOLERANCE = 2e-3
 """Largest difference of outputs by rounding the weights to half precision."""
+_DECIDED = ("wishes", "tints", "gain")
 _SMALLEST_ROUNDED = 256
 """Tensors of fewer numbers stay as they are."""
 
@@ -131,6 +132,8 @@ def compare(net: nn.Module, columns: int, start: Tensor, path: Path) -> float:
 def export_painter(net: Painter, size: int, path: Path) -> float:
     """Write the mouth painter for squares of one size; return the largest difference from torch.
 
+    It is that of the mixed pictures, whose colours lie between 0 and 1.
+
     Raises
     ------
     ValueError
@@ -146,7 +149,7 @@ def export_painter(net: Painter, size: int, path: Path) -> float:
         (layers,),
         str(draft),
         input_names=["layers"],
-        output_names=["colour", "alpha", "gain"],
+        output_names=list(_DECIDED),
         opset_version=OPSET,
         dynamo=False,
     )
@@ -155,13 +158,14 @@ def export_painter(net: Painter, size: int, path: Path) -> float:
     onnx.save(model, str(draft))
     session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
     made = session.run(None, {"layers": layers.numpy()})
-    with torch.no_grad():
-        wanted = net(layers)
-    for name, found in zip(("colour", "alpha", "gain"), made, strict=True):
+    for name, found in zip(_DECIDED, made, strict=True):
         if found.dtype != np.float32:
             draft.unlink()
             raise ValueError(f"{path.name}: expected {name} as float32, found {found.dtype}")
-    worst = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(made, wanted, strict=True))
+    with torch.no_grad():
+        wanted, shown = mix(layers, *net(layers)), mix(layers, *map(torch.from_numpy, made))
+    # Wishes are logarithms of shares: what counts is what is seen of them.
+    worst = max(float((a - b).abs().max()) for a, b in zip(wanted, shown, strict=True))
     if worst > TOLERANCE:
         draft.unlink()
         raise ValueError(f"{path.name}: expected at most {TOLERANCE}, found {worst}")
@@ -179,7 +183,6 @@ def main() -> None:
     """Write the nets of a checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=256, help="of the painter's squares")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
     options = parser.parse_args()
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
@@ -188,7 +191,7 @@ def main() -> None:
         painter = Painter(state["enter.bias"].shape[0])
         painter.load_state_dict(state)
         path = options.output / "mouth_painter.onnx"
-        _tell(path, painter, export_painter(painter, options.size, path))
+        _tell(path, painter, export_painter(painter, SIZE, path))
         return
     listener, mouth = Listener(), Mouth()
     listener.load_state_dict(state["listener"])

@@ -246,7 +246,7 @@ class GeometricRenderer:
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         for upper, lower, (outer, inner) in zip(UPPER_LIDS, LOWER_LIDS, EYE_CORNERS, strict=True):
             rim = smooth_rim(targets[[outer, *upper, inner, *reversed(lower)]])
-            box = _even_box(rim, 2.0 + softness, warped)
+            box = even_box(rim, 2.0 + softness, warped)
             if box is None:
                 continue
             alpha = polygon_alpha(rim, box, softness)
@@ -266,13 +266,21 @@ class GeometricRenderer:
     ) -> Frame:
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
-        box = _even_box(rim, 2.0 + softness, warped)
+        box = even_box(rim, 2.0 + softness, warped)
         if box is None:
             return warped
-        x0, y0, x1, y1 = box
         alpha = polygon_alpha(rim, box, softness)
         if not alpha.any():
             return warped
+        picture = self._draw_inside(pose, inside, rim, box, camera_softness(source, face))
+        filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, *box[:2])
+        return self._own_teeth(filled, source, face, pose, targets)
+
+    def _draw_inside(
+        self, pose: HeadPose, inside: MouthInside, rim: FloatArray, box: Box, softness_px: float
+    ) -> ByteArray:
+        """Draw the modelled inside in a box of the picture, ``(h, w, 3)`` BGR."""
+        x0, y0, x1, y1 = box
         picture = self._interior.render(
             pose=pose,
             **asdict(inside),
@@ -281,9 +289,7 @@ class GeometricRenderer:
             light=self._light,
             lip_polygon=rim,
         )
-        picture = softened(picture, camera_softness(source, face))
-        filled = blend_frame(warped, bgr_to_planes(picture, source.colour), alpha, x0, y0)
-        return self._own_teeth(filled, source, face, pose, targets)
+        return softened(picture, softness_px)
 
     def _own_teeth(
         self,
@@ -301,7 +307,7 @@ class GeometricRenderer:
         apart = 1.0 - closedness(face)
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
-        box = _even_box(rim, 2.0 + softness, filled)
+        box = even_box(rim, 2.0 + softness, filled)
         if apart <= 0 or box is None:
             return filled
         carried = face.landmarks[:, :2] + _head_shift(face, pose, INNER_CORNERS)
@@ -450,7 +456,7 @@ def _ascending(
     return np.maximum.accumulate(curve @ along), curve @ down
 
 
-def _even_box(curve: FloatArray, margin: float, frame: Frame) -> Box | None:
+def even_box(curve: FloatArray, margin: float, frame: Frame) -> Box | None:
     """Even pixel box around a curve, clipped to the picture; None if nothing is left."""
     x0, y0 = (max(0, math.floor(v - margin)) & ~1 for v in curve.min(0))
     right, bottom = (math.ceil(v + margin) + 1 for v in curve.max(0))

@@ -36,6 +36,10 @@ LIPS_DEPTH_CM = 5.2
 """Depth of the lips' plane in the canonical face's space."""
 SHIFT_NODES = 64
 """Nodes of the displacement field along a side."""
+CAVITY_EDGE = 1.0 / 128.0
+LIPS_EDGE, LIPS_BEYOND = 1.0 / 32.0, 1.0 / 64.0
+"""Widths of the soft edges of cavity and lips, and how far the latter lies outside the lips, in
+sides of the square."""
 LIP_OUTLINE = (
     61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146,
 )  # fmt: skip
@@ -61,8 +65,14 @@ class MouthCrop:
         found = picture @ self.matrix[:, :2].T + self.matrix[:, 2]
         return np.asarray(found, np.float32)
 
-    def cut(self, picture: npt.NDArray[np.uint8]) -> ByteArray:
-        """Cut the square out of a picture ``(h, w, c)``."""
+    def moved(self, x0: int, y0: int) -> MouthCrop:
+        """Give the same square for a picture that begins at another place."""
+        matrix = self.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ np.array([x0, y0], np.float64)
+        return MouthCrop(self.size, matrix)
+
+    def cut(self, picture: npt.NDArray[np.uint8], *, beyond_black: bool = False) -> ByteArray:
+        """Cut the square out of a picture ``(h, w, c)``, whose border is repeated or black."""
         # Sampling a large picture at few places would alias: whole blocks of it are averaged first.
         block = max(1, math.floor(1.0 / self.scale))
         matrix = self.matrix
@@ -84,7 +94,7 @@ class MouthCrop:
             matrix,
             (self.size, self.size),
             flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
+            borderMode=cv2.BORDER_CONSTANT if beyond_black else cv2.BORDER_REPLICATE,
         )
         return np.asarray(cut, np.uint8)
 
@@ -127,7 +137,7 @@ def cavity_mask(crop: MouthCrop, rim: FloatArray) -> FloatArray:
         ``(s, s)`` float32 in [0, 1].
     """
     box = (0, 0, crop.size, crop.size)
-    return polygon_alpha(crop.points(rim), box, crop.size / 128.0)
+    return polygon_alpha(crop.points(rim), box, crop.size * CAVITY_EDGE)
 
 
 def lip_mask(crop: MouthCrop, landmarks: FloatArray) -> FloatArray:
@@ -142,7 +152,7 @@ def lip_mask(crop: MouthCrop, landmarks: FloatArray) -> FloatArray:
     """
     outline = crop.points(landmarks[list(LIP_OUTLINE)])
     box = (0, 0, crop.size, crop.size)
-    return polygon_alpha(outline, box, crop.size / 32.0, crop.size / 64.0)
+    return polygon_alpha(outline, box, crop.size * LIPS_EDGE, crop.size * LIPS_BEYOND)
 
 
 def moved_pose(pose: HeadPose, matrix: npt.NDArray[np.float64]) -> HeadPose:

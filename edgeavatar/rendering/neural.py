@@ -2,8 +2,9 @@
 
 The warp, the modelled interior and another moment of the same person are the layers; the net
 (``export/nets/painter.py``) decides where each of them shows between and on the lips, in what
-light, and how the light on moved skin changes. It draws no texture, so what is shown is as sharp
-as the source and as steady as the layers.
+light, and how the light on moved skin changes. It looks at 128 pixels and decides for as many;
+what is mixed are the layers in the picture's own size. It draws no texture, so what is shown is as
+sharp as the source and as steady as the layers.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from edgeavatar import zoo
 from edgeavatar.errors import IntegrityError
 from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr, planes_to_bgr
+from edgeavatar.kernels.mixing import mix_layers
 from edgeavatar.kernels.relight import relight_frame
-from edgeavatar.kernels.warp import rasterise_field
-from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
+from edgeavatar.kernels.warp import polygon_alpha, rasterise_field
+from edgeavatar.rendering.geometric import FIELD_NODES, GeometricRenderer, even_box, lip_rim
+from edgeavatar.rendering.geometry import face_height_px
 from edgeavatar.rendering.layers import (
+    CAVITY_EDGE,
+    LIP_OUTLINE,
+    LIPS_BEYOND,
+    LIPS_EDGE,
     SHIFT_NODES,
-    MouthCrop,
+    SIDE_CM,
     crop_mouth,
-    draw_interior,
     draw_layers,
 )
 from edgeavatar.rendering.mesh import warp_points
@@ -39,16 +45,20 @@ if TYPE_CHECKING:
     from edgeavatar.rendering.geometric import Box
     from edgeavatar.rendering.geometry import Person
     from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
-    from edgeavatar.rendering.layers import MouthLayers
+    from edgeavatar.rendering.layers import MouthCrop, MouthLayers
     from edgeavatar.rendering.mesh import WarpMesh
     from edgeavatar.types import ByteArray, FaceObservation, FloatArray, Frame, HeadPose
 
 PAINTER = "mouth_painter.onnx"
-SIZE = 256
+SIZE = 128
 """Pixels along a side of what the net is given."""
 INPUTS = 14
-SHIFT_PX = 16.0
+SHIFT_PX = 8.0
 """Pixels that count as 1 in the shift."""
+GAIN_STEP = 4
+"""Pixels along a side that share a gain of brightness."""
+REFERENCE_SIDE = (128, 512)
+"""Bounds of a reference's side in px; between them it is cut at the picture's own scale."""
 
 
 def open_painter(
@@ -70,12 +80,11 @@ def open_painter(
 
     session = open_session(zoo.own_file(PAINTER), backend=backend, device=device, threads=threads)
     shapes = {spec.name: spec.shape for spec in (*session.inputs, *session.outputs)}
-    eighth = SIZE // 8
     wanted = {
         "layers": (1, INPUTS, SIZE, SIZE),
-        "colour": (1, 3, SIZE, SIZE),
-        "alpha": (1, 1, SIZE, SIZE),
-        "gain": (1, 1, eighth, eighth),
+        "wishes": (1, 3, SIZE, SIZE),
+        "tints": (1, 6),
+        "gain": (1, 1, SIZE // GAIN_STEP, SIZE // GAIN_STEP),
     }
     if shapes != wanted:
         session.close()
@@ -92,28 +101,37 @@ class ReferenceMouth:
     points: FloatArray
     """``(766, 2)``: landmarks and rings in px of the square."""
 
-    def warped(self, targets: FloatArray, mesh: WarpMesh) -> ByteArray:
-        """Bring it to landmarks and rings ``(766, 2)`` in px of the square."""
-        size = self.picture.shape[0]
-        step = size / SHIFT_NODES
+    def warped(self, targets: FloatArray, mesh: WarpMesh, box: Box, step: float) -> ByteArray:
+        """Bring it to landmarks and rings in px of some picture, and give a box of that picture.
+
+        Parameters
+        ----------
+        targets
+            ``(766, 2)`` px.
+        mesh
+            Over them.
+        box
+            Left, top, right, bottom (exclusive).
+        step
+            Px between the nodes of the displacement field.
+
+        Returns
+        -------
+        ByteArray
+            ``(bottom - top, right - left, 3)`` BGR.
+        """
+        x0, y0, x1, y1 = box
+        shape = (math.ceil((y1 - y0) / step) + 1, math.ceil((x1 - x0) / step) + 1)
         field = rasterise_field(
-            targets,
-            self.points - targets,
-            mesh.triangles,
-            mesh.reach,
-            (0, 0),
-            step,
-            (SHIFT_NODES + 1, SHIFT_NODES + 1),
+            targets, self.points - targets, mesh.triangles, mesh.reach, (x0, y0), step, shape
         )
-        nodes = np.arange(size, dtype=np.float32) / np.float32(step)
-        at = np.broadcast_to(nodes, (size, size))
-        fine = cv2.remap(field, at, np.ascontiguousarray(at.T), cv2.INTER_LINEAR)
-        x = np.arange(size, dtype=np.float32)
+        y, x = np.mgrid[: y1 - y0, : x1 - x0].astype(np.float32)
+        fine = cv2.remap(field, x / np.float32(step), y / np.float32(step), cv2.INTER_LINEAR)
         return np.asarray(
             cv2.remap(
                 self.picture,
-                fine[..., 0] + x[None, :],
-                fine[..., 1] + x[:, None],
+                fine[..., 0] + (x + np.float32(x0)),
+                fine[..., 1] + (y + np.float32(y0)),
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REPLICATE,
             ),
@@ -131,7 +149,8 @@ def reference_mouth(frame: Frame, face: FaceObservation, lip_line_cm: float) -> 
     lip_line_cm
         See :attr:`~edgeavatar.rendering.geometry.Person.lip_line_cm`.
     """
-    crop = crop_mouth(face.pose, lip_line_cm, SIZE)
+    size = int(np.clip(round(SIDE_CM * face.pose.scale_px), *REFERENCE_SIDE))
+    crop = crop_mouth(face.pose, lip_line_cm, size)
     return ReferenceMouth(crop.cut(frame_to_bgr(frame)), crop.points(warp_points(face.landmarks)))
 
 
@@ -172,53 +191,45 @@ class NeuralRenderer(GeometricRenderer):
         inside: MouthInside,
     ) -> Frame:
         crop = crop_mouth(pose, self._person.lip_line_cm, SIZE)
-        box = _box_of(crop, warped)
-        if box is None:
+        side_px = SIZE / crop.scale
+        outline = targets[list(LIP_OUTLINE)]
+        square = _box_of(crop, warped)
+        box = even_box(outline, 2.0 + LIPS_BEYOND * side_px, warped)
+        if square is None or box is None:
             return warped
         rim = lip_rim(targets)
+        interior = self._draw_inside(pose, inside, rim, box, camera_softness(source, face))
+        there = crop.moved(*box[:2])
         layers = draw_layers(
             crop,
-            _cut(warped, crop, box),
+            crop.moved(*square[:2]).cut(planes_to_bgr(warped, *square)),
             (warp_points(face.landmarks), targets),
             (self.mesh.triangles, self.mesh.reach),
-            draw_interior(
-                self._interior,
-                crop,
-                pose,
-                inside,
-                self._light,
-                rim,
-                camera_softness(source, face),
-            ),
+            there.cut(interior, beyond_black=True),
             rim,
-            None
-            if self.reference is None
-            else self.reference.warped(crop.points(targets), self.mesh),
+            self._referred(crop.points(targets), (0, 0, SIZE, SIZE), SIZE / SHIFT_NODES),
         )
         made = self._painter.run({"layers": _as_input(layers, self._given)})
-        x0, y0, x1, y1 = box
-        size = (x1 - x0, y1 - y0)
-        gain = _placed(made["gain"][0, 0], crop, box, 8, outside=1.0)
-        lit = relight_frame(warped, gain, x0, y0)
-        # A small face takes fewer pixels than were painted; skipping some would make it flicker.
-        step = 1 << min(5, max(0, math.floor(math.log2(crop.scale))))
-        small = (SIZE // step, SIZE // step)
-        thin = cv2.resize(made["alpha"][0, 0], small, interpolation=cv2.INTER_AREA)
-        alpha = _placed(thin, crop, box, step, outside=0.0)
+        gain = _placed(made["gain"][0, 0], crop, square, GAIN_STEP, outside=1.0)
+        lit = relight_frame(warped, gain, *square[:2])
+        colour, alpha = mix_layers(
+            interior,
+            self._referred(targets, box, max(1.0, face_height_px(face) / FIELD_NODES)),
+            polygon_alpha(rim, box, max(0.8, CAVITY_EDGE * side_px)),
+            polygon_alpha(outline, box, LIPS_EDGE * side_px, LIPS_BEYOND * side_px),
+            made["wishes"][0],
+            made["tints"][0, [2, 1, 0, 5, 4, 3]],
+            there.matrix,
+        )
         if not alpha.any():
             return lit
-        colour = made["colour"][0, ::-1].transpose(1, 2, 0) * np.float32(255.0)
-        picture = cv2.warpAffine(
-            cv2.resize(np.rint(colour).astype(np.uint8), small, interpolation=cv2.INTER_AREA),
-            _onto_box(crop, box, step),
-            size,
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        painted = blend_frame(
-            lit, bgr_to_planes(np.asarray(picture, np.uint8), source.colour), alpha, x0, y0
-        )
+        painted = blend_frame(lit, bgr_to_planes(colour, source.colour), alpha, *box[:2])
         return self._own_teeth(painted, source, face, pose, targets)
+
+    def _referred(self, targets: FloatArray, box: Box, step: float) -> ByteArray | None:
+        return (
+            None if self.reference is None else self.reference.warped(targets, self.mesh, box, step)
+        )
 
 
 def _box_of(crop: MouthCrop, frame: Frame) -> Box | None:
@@ -230,13 +241,6 @@ def _box_of(crop: MouthCrop, frame: Frame) -> Box | None:
     x1 = min(frame.width & ~1, (math.ceil(places[:, 0].max()) + 2) & ~1)
     y1 = min(frame.height & ~1, (math.ceil(places[:, 1].max()) + 2) & ~1)
     return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
-
-
-def _cut(frame: Frame, crop: MouthCrop, box: Box) -> ByteArray:
-    """Cut the square out of a frame, converting no more of it than needed."""
-    matrix = crop.matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ np.array(box[:2], np.float64)
-    return MouthCrop(crop.size, matrix).cut(planes_to_bgr(frame, *box))
 
 
 def _onto_box(crop: MouthCrop, box: Box, step: int) -> npt.NDArray[np.float64]:

@@ -1,17 +1,19 @@
-"""The mouth painter: it mixes and relights layers, and draws no texture of its own.
+"""The mouth painter: it decides how layers are mixed and lit, and draws no texture of its own.
 
-In go the layers of :mod:`edgeavatar.rendering.layers`. Out come, for each pixel of lips and
-cavity, shares of the warped source, of the modelled interior and of a reference; one light for the
-interior and one for the reference; and a smooth gain of brightness for skin that was moved: the
-fold beside a smile, the shade under a lip. All texture is that of a layer, so teeth stay as sharp
-as they were drawn, and nothing flickers that does not flicker in a layer.
+In go the layers of :mod:`edgeavatar.rendering.layers` at 128 pixels. Out come, for each of these
+pixels, wishes for the warped source, for the modelled interior and for a reference; one light for
+the interior and one for the reference; and a smooth gain of brightness for skin that was moved: the
+fold beside a smile, the shade under a lip. :func:`mix` makes shares of the wishes and lays the
+layers over each other at any size, so that a mouth is as sharp as its layers, however large the
+face; at the runtime that is ``edgeavatar/kernels/mixing.py``. All texture is that of a layer, so
+nothing flickers that does not flicker in a layer.
 
 The bounds are narrow because little is known of strangers' mouths: 89 photographed people smile,
 one filmed man speaks. A net that was free to colour each place of the cavity learned his, and gave
 strangers a beige haze for a cavity; one that was free to show skin in it did; one that was judged
 by brightness alone made it red.
 
-The shape is a U-Net (Ronneberger et al. 2015) over patches of 4 x 4 pixels, unfolded at the end by
+The shape is a U-Net (Ronneberger et al. 2015) over patches of 2 x 2 pixels, unfolded at the end by
 a sub-pixel convolution (Shi et al. 2016), with plain convolutions and ReLU, which INT8 likes.
 """
 
@@ -21,7 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-FOLD = 4
+SIZE = 128
+"""Pixels along a side of what the net is given."""
+FOLD = 2
 INPUTS = 14
 """Warped 3, interior 3, cavity, lips, shift 2, reference 3, 1 where there is a reference."""
 SHADE_REACH = 0.3
@@ -32,12 +36,10 @@ reference may have beyond that."""
 SKIN_REACH, REFERENCE_REACH = 2.0, 6.0
 """How far the net may move the odds of skin and interior (it cannot show an eighth of skin in the
 middle of the cavity), and those of a reference."""
-SHIFT_PX = 16.0
-"""Pixels at 256 that count as 1 in the shift."""
-STILL_PX, MOVED_PX = 0.5, 4.0
-"""Skin shifted by less than the first, at 256, keeps its light; by more than the second, may lose
-it."""
-
+SHIFT_PX = 8.0
+"""Pixels that count as 1 in the shift."""
+STILL_PX, MOVED_PX = 0.25, 2.0
+"""Skin shifted by less than the first keeps its light; by more than the second, may lose it."""
 
 EDGE = 5.0
 """The gain on skin comes to nothing over the outermost fifth of each half."""
@@ -57,12 +59,12 @@ class _Residual(nn.Module):
 
 
 class Painter(nn.Module):
-    """Layers to a painted mouth.
+    """Layers to how they are mixed.
 
     Parameters
     ----------
     width
-        Channels at a quarter of the size; twice that at an eighth, four times at a sixteenth.
+        Channels at half of the size; twice that at a quarter, four times at an eighth.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -77,55 +79,45 @@ class Painter(nn.Module):
         self.after = _Residual(2 * width)
         self.up = nn.Conv2d(2 * width, width, 1)
         self.last = _Residual(width)
-        self.shares = nn.Conv2d(width, 3 * FOLD * FOLD, 1)
+        self.wishes = nn.Conv2d(width, 3 * FOLD * FOLD, 1)
         self.light = nn.Conv2d(4 * width, 5, 1)
         self.shade = nn.Conv2d(2 * width, 1, 1)
-        for head in (self.shares, self.light, self.shade):
+        reach = torch.tensor([SKIN_REACH, SKIN_REACH, REFERENCE_REACH])[:, None, None]
+        self.register_buffer("reach", reach, persistent=False)
+        for head in (self.wishes, self.light, self.shade):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
 
     def forward(self, layers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Paint.
+        """Decide.
 
         Parameters
         ----------
         layers
-            ``(b, 14, s, s)``, colours 0 to 1, shift in units of :data:`SHIFT_PX` at 256.
+            ``(b, 14, s, s)``, colours 0 to 1, shift in units of :data:`SHIFT_PX`.
 
         Returns
         -------
-        colour
-            ``(b, 3, s, s)``: of what is painted.
-        alpha
-            ``(b, 1, s, s)``: how much of it covers the warped source; 0 away from lips and cavity.
+        wishes
+            ``(b, 3, s, s)``: for warped source, interior and reference, within their reach.
+        tints
+            ``(b, 6)``: factors of the interior's and of the reference's colours.
         gain
-            ``(b, 1, s / 8, s / 8)``: of brightness, on the warped source.
+            ``(b, 1, s / 4, s / 4)``: of brightness, on the warped source.
         """
-        interior = layers[:, 3:6]
-        cavity, lips, shift = layers[:, 6:7], layers[:, 7:8], layers[:, 8:10]
-        reference, known = layers[:, 10:13], layers[:, 13:14]
+        shift = layers[:, 8:10]
         a = self.fine(functional.relu(self.enter(layers)))
         b = self.middle(self.down(a))
         c = self.deep(self.further(b))
         b = self.after(functional.relu(_twice(self.back(c)) + b))
         a = self.last(functional.relu(_twice(self.up(b)) + a))
-        # Untrained, this is the geometric renderer: the interior where the mouth is open.
-        wants = functional.pixel_shuffle(self.shares(a), FOLD)
-        bounds = (SKIN_REACH, SKIN_REACH, REFERENCE_REACH)
-        wants = [r * torch.tanh(wants[:, i : i + 1] / r) for i, r in enumerate(bounds)]
-        # Odds instead of a softmax, which would be slow over three planes; nothing overflows.
-        skin = torch.exp(wants[0] + 6.0 - 12.0 * cavity)
-        modelled = torch.exp(wants[1])
-        other = torch.exp(wants[2] - 4.0) * known
-        shown = modelled + other
-        light = torch.tanh(self.light(c.mean(dim=(2, 3), keepdim=True)))
+        wishes = functional.pixel_shuffle(self.wishes(a), FOLD)
+        wishes = self.reach * torch.tanh(wishes / self.reach)
+        light = torch.tanh(self.light(c.mean(dim=(2, 3), keepdim=True))[:, :, 0, 0])
         # The colour of the interior's light is known from the skin, and not from the net, which
         # gave open mouths, that nobody showed it, pink teeth.
-        light = LIGHT_REACH * light[:, :2], CAST_REACH * light[:, 2:]
-        tint = torch.exp(light[0][:, :1]), torch.exp(light[0][:, 1:] + light[1])
-        alpha = shown / (skin + shown) * lips
-        painted = modelled * tint[0] * interior + other * tint[1] * reference
-        colour = torch.clamp(painted / shown, 0.0, 1.0)
+        level, cast = LIGHT_REACH * light[:, :2], CAST_REACH * light[:, 2:]
+        tints = torch.exp(torch.cat([level[:, :1].expand(-1, 3), level[:, 1:] + cast], dim=1))
         moved = torch.sqrt((shift**2).sum(dim=1, keepdim=True) + 1e-8) * SHIFT_PX
         moved = torch.clamp((moved - STILL_PX) / (MOVED_PX - STILL_PX), 0.0, 1.0)
         moved = functional.avg_pool2d(moved, 2 * FOLD)
@@ -136,16 +128,44 @@ class Painter(nn.Module):
         gain = torch.exp(
             SHADE_REACH * torch.tanh(self.shade(b)) * moved * inside[None, :] * inside[:, None]
         )
-        return colour, alpha, gain
+        return wishes, tints, gain
 
 
-def compose(layers: Tensor, colour: Tensor, alpha: Tensor, gain: Tensor) -> Tensor:
-    """Lay what was painted over the warped source, ``(b, 3, s, s)``."""
-    shade = functional.interpolate(
-        gain, scale_factor=2 * FOLD, mode="bilinear", align_corners=False
+def mix(layers: Tensor, wishes: Tensor, tints: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay layers of any size over each other as the net decided.
+
+    Parameters
+    ----------
+    layers
+        ``(b, 14, s, s)``: what the net was given, or the same in a larger size.
+    wishes, tints, gain
+        From the net.
+
+    Returns
+    -------
+    made
+        ``(b, 3, s, s)``: the mouth.
+    alpha
+        ``(b, 1, s, s)``: how much covers the warped source; 0 away from lips and cavity.
+    """
+    size = layers.shape[-1]
+    interior, cavity, lips = layers[:, 3:6], layers[:, 6:7], layers[:, 7:8]
+    reference, known = layers[:, 10:13], layers[:, 13:14]
+    wishes, shade = (
+        functional.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
+        for x in (wishes, gain)
     )
-    skin = torch.clamp(layers[:, :3] * shade, 0.0, 1.0)
-    return skin + alpha * (colour - skin)
+    # Undecided, this is the geometric renderer: the interior where the mouth is open.
+    skin = torch.exp(wishes[:, :1] + 6.0 - 12.0 * cavity)
+    modelled = torch.exp(wishes[:, 1:2])
+    other = torch.exp(wishes[:, 2:] - 4.0) * known
+    shown = modelled + other
+    alpha = shown / (skin + shown) * lips
+    tints = tints[:, :, None, None]
+    painted = modelled * tints[:, :3] * interior + other * tints[:, 3:] * reference
+    colour = torch.clamp(painted / shown, 0.0, 1.0)
+    lit = torch.clamp(layers[:, :3] * shade, 0.0, 1.0)
+    return lit + alpha * (colour - lit), alpha
 
 
 def _twice(x: Tensor) -> Tensor:

@@ -21,12 +21,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from export.nets.painter import SHIFT_PX, Painter, compose
+from export.nets.painter import SHIFT_PX, Painter, mix
+from export.nets.painter import SIZE as NET_SIZE
 
 SIZE = 256
+"""Of samples; the net is given them at half of that."""
 SHARES = {"ns": 0.32, "sn": 0.14, "n0": 0.20, "grid": 0.34}
 """Of a batch, by what a sample is: to a smile, from a smile, to half a smile, speech."""
 REFERENCE_KEPT = 0.6
+BLURRED = 0.25
 LEARNING_RATE = 1.5e-3
 
 
@@ -85,7 +88,8 @@ def gather(corpus: Corpus, chosen: list[int]) -> Batch:
             return x
         return functional.interpolate(x, size=(SIZE, SIZE), mode=how, align_corners=False)
 
-    shift = corpus.shift[at].permute(0, 3, 1, 2).float() / 8.0 * (SIZE / corpus.size) / SHIFT_PX
+    shift = corpus.shift[at].permute(0, 3, 1, 2).float() / 8.0
+    shift = shift * (NET_SIZE / corpus.size) / SHIFT_PX
     known = torch.tensor([bool(corpus.index[i]["reference"]) for i in chosen], device=at.device)
     known = known.float()[:, None, None, None].expand(-1, 1, SIZE, SIZE)
     masks = [grown(m[at][:, None].float() / 255.0) for m in (corpus.cavity, corpus.lips)]
@@ -168,6 +172,20 @@ def weights_of(batch: Batch) -> Tensor:
     return (0.05 + near + 2.0 * wide + 2.0 * lips + 4.0 * cavity * batch.teeth) * (1.0 - free)
 
 
+def looked_at(layers: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Make layers as small as the net is given them.
+
+    With a generator, some are blurred first: a small face has fewer pixels than that.
+    """
+    small = functional.avg_pool2d(layers, SIZE // NET_SIZE)
+    if generator is None:
+        return small
+    coarse = functional.avg_pool2d(small, 2)
+    coarse = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    u = torch.rand(len(layers), 1, 1, 1, generator=generator, device=layers.device)
+    return torch.where(u < BLURRED, coarse, small)
+
+
 def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Tensor:
     """Distance of colours, of edges and of colours from afar; and restraint.
 
@@ -247,12 +265,15 @@ class Trainer:
         )
         return disturb(whole, self.generator)
 
-    def paint(self, layers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def paint(
+        self, layers: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Run the net; returns the picture, alpha and gain."""
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device != "cpu"):
-            colour, alpha, gain = self.net(layers)
-        colour, alpha, gain = colour.float(), alpha.float(), gain.float()
-        return compose(layers, colour, alpha, gain), alpha, gain
+            wishes, tints, gain = self.net(looked_at(layers, generator))
+        gain = gain.float()
+        made, alpha = mix(layers, wishes.float(), tints.float(), gain)
+        return made, alpha, gain
 
     def run(self, minutes: float, log: list[str]) -> None:
         """Train for some time."""
@@ -265,7 +286,7 @@ class Trainer:
                     LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * passed)))
                 )
             batch = self.batch()
-            made, alpha, gain = self.paint(batch.layers)
+            made, alpha, gain = self.paint(batch.layers, self.generator)
             loss = painting_loss(made, batch, alpha, gain)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

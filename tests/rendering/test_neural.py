@@ -19,6 +19,7 @@ from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
 from edgeavatar.rendering.geometry import face_height_px, mouth_displacement, sway_pose
 from edgeavatar.rendering.interior import InteriorModel, light_from_skin
 from edgeavatar.rendering.layers import (
+    SIDE_CM,
     MouthCrop,
     cavity_mask,
     crop_mouth,
@@ -26,6 +27,7 @@ from edgeavatar.rendering.layers import (
 )
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.neural import (
+    GAIN_STEP,
     SIZE,
     NeuralRenderer,
     ReferenceMouth,
@@ -61,10 +63,10 @@ class _Bare(GeometricRenderer):
 
 
 class _FakePainter:
-    """Answers what it was told, whatever it is given, and remembers that."""
+    """Covers all skin or none, whatever it is given, and remembers that."""
 
-    def __init__(self, alpha: float, gain: float) -> None:
-        self.alpha, self.gain = np.float32(alpha), np.float32(gain)
+    def __init__(self, *, covers: bool, gain: float) -> None:
+        self.skin, self.gain = np.float32(-80.0 if covers else 80.0), np.float32(gain)
         self.given: list[np.ndarray] = []
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -72,15 +74,13 @@ class _FakePainter:
         assert layers.shape == (1, neural.INPUTS, SIZE, SIZE)
         assert np.isfinite(layers).all()
         self.given.append(layers[0].copy())
-        small = SIZE // 8
+        small = SIZE // GAIN_STEP
         gain = np.ones((1, 1, small, small), np.float32)
         # At the border of the square the graph itself holds the gain at 1.
         gain[:, :, 1:-1, 1:-1] = self.gain
-        return {
-            "colour": np.full((1, 3, SIZE, SIZE), 0.5, np.float32),
-            "alpha": np.full((1, 1, SIZE, SIZE), self.alpha, np.float32),
-            "gain": gain,
-        }
+        wishes = np.zeros((1, 3, SIZE, SIZE), np.float32)
+        wishes[:, 0] = self.skin
+        return {"wishes": wishes, "tints": np.ones((1, 6), np.float32), "gain": gain}
 
 
 def renderer_with(person: Person, painter: Any, **more: Any) -> NeuralRenderer:
@@ -194,7 +194,7 @@ def test_outside_the_square_nothing_is_painted(
     assert 0.02 < square.mean() < 0.6
     warped = bare.render(portrait, face, OPEN, idle)
     # Whatever a net answers, it is not let out of the square.
-    greedy = renderer_with(person, _FakePainter(alpha=1.0, gain=1.3))
+    greedy = renderer_with(person, _FakePainter(covers=True, gain=1.3))
     for painting in (renderer, greedy):
         made = painting.render(portrait, face, OPEN, idle)
         assert not same_outside(made, warped, np.zeros_like(square))
@@ -205,7 +205,7 @@ def test_a_net_that_paints_nothing_leaves_the_warp(
     person: Person, bare: _Bare, portrait: Frame, face: FaceObservation
 ) -> None:
     idle = IdlePose(yaw_deg=1.0)
-    made = renderer_with(person, _FakePainter(alpha=0.0, gain=1.0)).render(
+    made = renderer_with(person, _FakePainter(covers=False, gain=1.0)).render(
         portrait, face, OPEN, idle
     )
     warped = bare.render(portrait, face, OPEN, idle)
@@ -213,22 +213,41 @@ def test_a_net_that_paints_nothing_leaves_the_warp(
 
 
 @pytest.mark.parametrize("roll_deg", [0.0, 30.0])
-def test_what_is_painted_comes_where_it_was_cut(
-    roll_deg: float, person: Person, bare: _Bare, portrait: Frame, face: FaceObservation
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_what_is_painted_comes_where_the_net_has_it(
+    scale: float,
+    roll_deg: float,
+    person: Person,
+    bare: _Bare,
+    portrait: Frame,
+    face: FaceObservation,
 ) -> None:
-    class Echo(_FakePainter):
-        def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return super().run(feeds) | {"colour": feeds["layers"][:, :3].copy()}
-
     centre = tuple(face.landmarks[[13, 14], :2].mean(0).tolist())
-    matrix = cv2.getRotationMatrix2D(centre, roll_deg, 0.5)
+    matrix = cv2.getRotationMatrix2D(centre, roll_deg, scale)
     frame, seen = laid(portrait, face, matrix, (portrait.width, portrait.height))
-    made = renderer_with(person, Echo(alpha=1.0, gain=1.0)).render(frame, seen, OPEN, None)
+    crop = square_of(seen, person)
+    lips = crop.points(targets_of(seen, person, OPEN)[[13, 14]])
+    column, line = (round(float(v)) for v in lips.mean(0))
+
+    class Brush(_FakePainter):
+        def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            made = super().run(feeds)
+            made["wishes"][0, 0, line - 2 : line + 3, column - 2 : column + 3] = -80.0
+            made["wishes"][0, 2] = 12.0
+            return made
+
+    white = ReferenceMouth(
+        np.full((SIZE, SIZE, 3), 255, np.uint8), crop.points(warp_points(seen.landmarks))
+    )
+    painting = renderer_with(person, Brush(covers=False, gain=1.0), reference=white)
+    made = painting.render(frame, seen, OPEN, None)
     warped = bare.render(frame, seen, OPEN, None)
-    square = on_picture(np.ones((SIZE, SIZE)), square_of(seen, person), frame)
-    apart = np.abs(frame_to_bgr(made).astype(int) - frame_to_bgr(warped))[square]
-    assert apart.any()
-    assert apart.mean() < 1.5
+    touched = made.y.astype(int) - warped.y > 20
+    assert touched.any()
+    places = np.argwhere(touched)[:, ::-1]
+    found = crop.points(places.mean(0, keepdims=True).astype(np.float32))[0]
+    assert found == pytest.approx([column, line], abs=0.6)
+    assert np.ptp(crop.points(places.astype(np.float32)), axis=0) == pytest.approx(5.0, abs=1.5)
 
 
 def test_light_comes_where_the_net_has_it(
@@ -242,7 +261,7 @@ def test_light_comes_where_the_net_has_it(
             made["gain"][0, 0, line, column] = 1.3
             return made
 
-    made = renderer_with(person, Lamp(alpha=0.0, gain=1.0)).render(portrait, face, OPEN, None)
+    made = renderer_with(person, Lamp(covers=False, gain=1.0)).render(portrait, face, OPEN, None)
     warped = bare.render(portrait, face, OPEN, None)
     lit = made.y.astype(np.float64) - warped.y
     assert lit.min() >= 0.0
@@ -251,8 +270,8 @@ def test_light_comes_where_the_net_has_it(
     y, x = (share * places for places in np.indices(share.shape))
     middle = np.array([[x.sum(), y.sum()]]) / share.sum()
     found = square_of(face, person).points(middle.astype(np.float32))[0]
-    # A cell of eight pixels has its middle between the fourth and the fifth.
-    assert found == pytest.approx([8 * column + 3.5, 8 * line + 3.5], abs=0.5)
+    # A cell of four pixels has its middle between the second and the third.
+    assert found == pytest.approx([4 * column + 1.5, 4 * line + 1.5], abs=0.3)
 
 
 @pytest.mark.parametrize("asked", ["half a smile", "lips apart", "pressed"])
@@ -269,13 +288,14 @@ def test_skin_that_hardly_moves_keeps_the_bits_of_the_warp(
         "lips apart": row(mouthUpperUpLeft=0.2, mouthLowerDownLeft=0.2),
         "pressed": row(mouthPressLeft=0.4, mouthPressRight=0.4),
     }[asked]
-    listener = _FakePainter(alpha=0.0, gain=1.0)
+    listener = _FakePainter(covers=False, gain=1.0)
     renderer_with(person, listener).render(portrait, face, weights, None)
     shift, lips = listener.given[0][8:10] * neural.SHIFT_PX, listener.given[0][7]
-    # The gain is one for 8 x 8 pixels; between their middles it is mixed, 4 px further at most.
-    moving = (np.hypot(*shift) > 0.49).reshape(SIZE // 8, 8, SIZE // 8, 8).any((1, 3))
-    cells = np.kron(moving, np.ones((8, 8))).astype(np.uint8)
-    touched = cv2.dilate(cells, np.ones((11, 11))) > 0
+    # The gain is one for 4 x 4 pixels; between their middles it is mixed, 2 px further at most.
+    step = GAIN_STEP
+    moving = (np.hypot(*shift) > 0.245).reshape(SIZE // step, step, SIZE // step, step)
+    cells = np.kron(moving.any((1, 3)), np.ones((step, step))).astype(np.uint8)
+    touched = cv2.dilate(cells, np.ones((7, 7))) > 0
     touched |= lips > 0
     assert 0.02 < touched.mean() < 0.9
     crop = square_of(face, person)
@@ -307,7 +327,7 @@ def test_an_opened_mouth_shows_its_inside(
 ) -> None:
     crop = square_of(face, person)
     inside = cavity_mask(crop, lip_rim(targets_of(face, person, OPEN))) > 0.99
-    assert inside.sum() > 500
+    assert inside.sum() > 120
     made = crop.cut(frame_to_bgr(opened)).astype(int)
     skin = crop.cut(frame_to_bgr(bare.render(portrait, face, OPEN, None))).astype(int)
     assert np.abs(made - skin)[inside].mean() > 15.0
@@ -352,11 +372,13 @@ def test_a_reference_warped_to_its_own_points_is_itself(
     portrait: Frame, face: FaceObservation, person: Person, bare: _Bare
 ) -> None:
     reference = reference_mouth(portrait, face, person.lip_line_cm)
-    assert reference.picture.shape == (SIZE, SIZE, 3)
+    side = round(SIDE_CM * face.pose.scale_px)
+    assert 128 < side < 512
+    assert reference.picture.shape == (side, side, 3)
     assert reference.points == pytest.approx(
-        square_of(face, person).points(warp_points(face.landmarks))
+        crop_mouth(face.pose, person.lip_line_cm, side).points(warp_points(face.landmarks))
     )
-    again = reference.warped(reference.points, bare.mesh)
+    again = reference.warped(reference.points, bare.mesh, (0, 0, side, side), 4.0)
     assert np.abs(again.astype(int) - reference.picture).max() <= 1
 
 
@@ -365,16 +387,15 @@ def test_a_reference_comes_along_with_a_shift(
 ) -> None:
     reference = reference_mouth(portrait, face, person.lip_line_cm)
     shift = np.array([8.0, -4.0], np.float32)
-    moved = reference.warped(reference.points + shift, bare.mesh)
-    middle = slice(64, 192)
+    moved = reference.warped(reference.points + shift, bare.mesh, (64, 64, 192, 192), 2.0)
     wanted = reference.picture[68:196, 56:184].astype(int)
-    assert np.abs(moved[middle, middle].astype(int) - wanted).mean() < 1.0
+    assert np.abs(moved.astype(int) - wanted).mean() < 1.0
 
 
 def test_a_reference_is_handed_to_the_net(
     person: Person, portrait: Frame, face: FaceObservation
 ) -> None:
-    listener = _FakePainter(alpha=0.0, gain=1.0)
+    listener = _FakePainter(covers=False, gain=1.0)
     painting = renderer_with(person, listener)
     painting.render(portrait, face, OPEN, None)
     side = (SIZE, SIZE, 3)
@@ -484,15 +505,16 @@ def test_a_rolled_head_gives_the_same_square(
 
 def test_the_net_that_ships_opens(painter: Session) -> None:
     assert {spec.name for spec in painter.inputs} == {"layers"}
-    assert {spec.name for spec in painter.outputs} == {"colour", "alpha", "gain"}
+    assert {spec.name for spec in painter.outputs} == {"wishes", "tints", "gain"}
     layers = np.random.default_rng(4).random((1, neural.INPUTS, SIZE, SIZE), np.float32)
     layers[:, 7] = 0.0
     layers[:, 8:10] = 0.0
     made = painter.run({"layers": layers})
-    assert not made["alpha"].any()
     assert (made["gain"] == 1.0).all()
-    assert made["colour"].min() >= 0.0
-    assert made["colour"].max() <= 1.0
+    assert np.abs(made["wishes"][0, :2]).max() <= 2.0
+    assert np.abs(made["wishes"][0, 2]).max() <= 6.0
+    assert np.exp(-0.9) <= made["tints"].min()
+    assert made["tints"].max() <= np.exp(0.9 + 0.12)
 
 
 @pytest.mark.parametrize("damage", ["cut", "noise", "nothing", "another net"])
