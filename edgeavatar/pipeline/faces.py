@@ -197,7 +197,7 @@ class FaceTrack:
     def look_around(self, known: Acquaintance, film: Glimpses) -> Acquaintance:
         """Look all over a video for the moment that shows the inside of the mouth best.
 
-        Where it has none that is worth to be shown, what the first frames told stays.
+        It is also looked for in the first frames, so what they told counts no more.
         """
 
         def glance(frame: Frame) -> FaceObservation | None:
@@ -206,7 +206,7 @@ class FaceTrack:
         found = find_reference(
             film, glance, known.person.lip_line_cm, known.usual.pose, self._tracker.choice
         )
-        return known if found is None else replace(known, open_mouth=found)
+        return replace(known, open_mouth=found)
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""

@@ -27,7 +27,7 @@ from edgeavatar.backends.cache import cache_folder
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-SEARCH_VERSION: Final = 1
+SEARCH_VERSION: Final = 2
 """Changes with anything that may make another moment the best one."""
 MOST_ENTRIES: Final = 64
 _PIECES, _PIECE_BYTES = 16, 1 << 16

@@ -31,13 +31,13 @@ SHOWN_GAP: Final = 0.025
 """Gap between the lips, in face heights, from which the inside of a mouth is seen."""
 SHOWN_YAW_DEG: Final = 20.0
 """Turn of the head up to which it is seen well."""
-LEAST_WORTH: Final = 0.1
+LEAST_WORTH: Final = 0.2
 """Moments worth less are worse than none."""
 
-GAP_CURVE: Final = ((SHOWN_GAP, 0.05, 0.13, 0.22), (0.5, 1.0, 1.0, 0.2))
-"""Gaps in face heights and what they are worth. Of GRID's frames 1% are more open than 0.06, and
-from 0.03 on the gap makes hardly a difference to what is painted. A yawn shows a throat and
-stretched lips, from which speech is far."""
+GAP_CURVE: Final = ((SHOWN_GAP, 0.07, 0.13, 0.22), (0.0, 1.0, 1.0, 0.2))
+"""Gaps in face heights and what they are worth. Teeth of a slit are stretched when it is moved to a
+wide opening, so more is better up to where speech ends. A yawn shows a throat and stretched lips,
+from which speech is far."""
 POSE_DEG: Final = 15.0
 """Turn away from the usual pose at which a moment is worth 1/e."""
 LIGHT_FACTOR: Final = 1.3
@@ -50,6 +50,9 @@ _CLIPPED: Final = (0.01, 0.10)
 """Clipped shares of the mouth between which its worth falls to nothing."""
 _TEETH: Final = (0.03, 0.25)
 """Shares of the opening between which teeth come to count in full."""
+_CLENCHED: Final = (0.45, 0.6)
+"""Shares of the opening between which teeth come to count as clenched, which are worth nothing:
+they would be stretched over the whole of an open mouth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def worths(views: Sequence[MouthView], usual: HeadPose) -> FloatArray:
     return np.array(
         [
             opening_worth(view.gap)
-            * (0.5 + 0.5 * smoothstep(*_TEETH, view.teeth))
+            * teeth_worth(view.teeth)
             * min(1.0, view.sharpness / sharp)
             * pose_worth(view, usual)
             * math.exp(-((cast / math.log(LIGHT_FACTOR)) ** 2))
@@ -155,6 +158,11 @@ def worths(views: Sequence[MouthView], usual: HeadPose) -> FloatArray:
 def opening_worth(gap: float) -> float:
     """Tell what a gap between the lips, in face heights, is worth: speech much, a yawn little."""
     return float(np.interp(gap, *GAP_CURVE)) if gap > SHOWN_GAP else 0.0
+
+
+def teeth_worth(share: float) -> float:
+    """Tell what a share of teeth in the opening is worth: some much, none half, all nothing."""
+    return (0.5 + 0.5 * smoothstep(*_TEETH, share)) * (1.0 - smoothstep(*_CLENCHED, share))
 
 
 def pose_worth(view: MouthView, usual: HeadPose) -> float:

@@ -25,6 +25,7 @@ from edgeavatar.pipeline import reference_cache
 from edgeavatar.pipeline.faces import Acquaintance, FaceTrack
 from edgeavatar.pipeline.reference_cache import Note
 from edgeavatar.rendering.basis import load_basis
+from edgeavatar.rendering.geometric import lip_rim
 from edgeavatar.rendering.lipline import lip_gap
 from edgeavatar.types import Frame
 from edgeavatar.video.reader import VideoReader, open_video
@@ -48,11 +49,23 @@ class Film:
 
 @pytest.fixture(scope="module")
 def man(model_store: Any) -> list[np.ndarray]:
-    """Give a man who is silent for 30 frames, and talks for 20."""
+    """Give a man whose lips are closed for 30 frames, and open for 20, with his jaw dropped."""
     with open_video(model_store.resolve("fixture-vitallens")["video_2"]) as reader:
         frames = [f for f in islice(reader.frames(), 210) if f.source_index < 30 or f.index >= 190]
     size = (384, 240)
-    return [cv2.resize(frame_to_bgr(f), size, interpolation=cv2.INTER_AREA) for f in frames]
+    small = [cv2.resize(frame_to_bgr(f), size, interpolation=cv2.INTER_AREA) for f in frames]
+    with FaceTracker() as tracker:
+        return [*small[:30], *(_jaw_dropped(p, tracker) for p in small[30:])]
+
+
+def _jaw_dropped(picture: np.ndarray, tracker: FaceTracker) -> np.ndarray:
+    face = tracker.track(picture)
+    assert face is not None
+    rim = lip_rim(face.landmarks[:, :2])
+    opening = np.zeros(picture.shape[:2], np.float32)
+    cv2.fillPoly(opening, [np.rint(rim).astype(np.int32)], 1.0)
+    opening[: round(float(rim[:, 1].mean()))] = 0.0
+    return (picture * (1 - 0.7 * opening[..., None])).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from edgeavatar.rendering.reference import (
     SHOWN_GAP,
     opening_worth,
     shows_mouth,
+    teeth_worth,
     view_mouth,
     worths,
 )
@@ -43,13 +44,23 @@ def moments(model_store: Any) -> tuple[Moment, Moment]:
             face = tracker.track(frame_to_bgr(frame))
             assert face is not None
             found.append(Moment(frame, face))
-    closed, talking = found
-    return closed, talking
+    closed, smiling = found
+    return closed, _jaw_dropped(smiling)
 
 
 @pytest.fixture(scope="module")
 def talking(moments: tuple[Moment, Moment]) -> Moment:
     return moments[1]
+
+
+def _jaw_dropped(moment: Moment) -> Moment:
+    """Make the lower half of the opening dark."""
+    rim = lip_rim(moment.face.landmarks[:, :2])
+    opening = np.zeros(moment.frame.y.shape, np.float32)
+    cv2.fillPoly(opening, [np.rint(rim).astype(np.int32)], 1.0)
+    opening[: round(float(rim[:, 1].mean()))] = 0.0
+    shade = 1 - 0.7 * cv2.GaussianBlur(opening, (0, 0), 1.0)
+    return Moment(replace(moment.frame, y=(moment.frame.y * shade).astype(np.uint8)), moment.face)
 
 
 def _worths(moments: list[Moment]) -> np.ndarray:
@@ -65,7 +76,7 @@ def _blurred(moment: Moment) -> Moment:
 
 def _dragged(moment: Moment) -> Moment:
     """Move the camera during the exposure."""
-    kernel = np.full((1, 15), 1 / 15, np.float32)
+    kernel = np.eye(15, dtype=np.float32) / 15
     return Moment(replace(moment.frame, y=cv2.filter2D(moment.frame.y, -1, kernel)), moment.face)
 
 
@@ -137,8 +148,14 @@ def test_a_head_that_is_turned_away_is_never_a_reference(talking: Moment) -> Non
 def test_speech_is_worth_more_than_a_slit_and_than_a_yawn() -> None:
     assert opening_worth(0.0) == opening_worth(SHOWN_GAP) == 0.0
     assert opening_worth(0.03) < opening_worth(0.06)
-    assert opening_worth(0.06) == opening_worth(0.1) == 1.0
+    assert opening_worth(0.06) < opening_worth(0.08) == opening_worth(0.1) == 1.0
     assert opening_worth(0.3) < opening_worth(0.2) < opening_worth(0.1)
+
+
+def test_some_teeth_are_worth_more_than_none_and_clenched_ones_nothing() -> None:
+    assert teeth_worth(0.3) == 1.0
+    assert teeth_worth(0.0) == 0.5
+    assert teeth_worth(0.7) == 0.0
 
 
 def test_worths_are_shares(talking: Moment) -> None:
