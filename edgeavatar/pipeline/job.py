@@ -246,6 +246,8 @@ class RenderReport:
     frames: int
     frames_without_face: int
     """Frames that passed through untouched because no face was to be trusted there."""
+    frames_covered: int
+    """Frames in which something was before the lower face: there it is as the source has it."""
     duration_s: float
     width: int
     height: int

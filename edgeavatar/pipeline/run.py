@@ -18,6 +18,7 @@ from edgeavatar.pipeline.opening import (
     open_result,
     open_words,
 )
+from edgeavatar.rendering.occlusion import OcclusionWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,9 @@ def render(
             if picture.film is not None and job.renderer != "geometric":
                 known = faces.look_around(known, picture.film)
             renderer, painter = stack.enter_context(open_renderer(job, known))
+        # Nothing comes before a photo.
+        filmed = not picture.info.is_photo
+        watch = OcclusionWatch(known.person.lip_line_cm) if filmed else None
         style = style_named(job.style, job.articulation)
         written = faceless = 0
         end_s = Fraction(0)
@@ -110,6 +114,8 @@ def render(
                     made = frame
                 else:
                     made = renderer.render(frame, face, row, idle)
+                    if watch is not None:
+                        made = watch.uncovered(frame, face, made)
                 for chunk in words.sound_until(frame.time_s):
                     writer.write_audio(chunk)
                 writer.write_frame(made if label is None else label.apply(made))
@@ -126,6 +132,7 @@ def render(
             output=str(job.output),
             frames=written,
             frames_without_face=faceless,
+            frames_covered=0 if watch is None else watch.covered_frames,
             duration_s=float(end_s),
             width=writer.width,
             height=writer.height,
