@@ -96,8 +96,10 @@ train: install-dev ## train the nets anew from the data sets in DATA (a GPU, or 
 	$(BIN)/python -m export.train.motion --pack out/pack -o out/motion --minutes $(MINUTES) --phases $(PHASES)
 	$(BIN)/python -m export.to_onnx --checkpoint out/motion/motion.pt -o models
 	$(BIN)/python -m export.train.mouths --data "$(DATA)" -o out/mouths
-	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter --minutes 8
-	$(BIN)/python -m export.to_onnx --checkpoint out/painter/painter.pt -o models
+	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter --minutes 4 --batch 48
+	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter-small --minutes 4 --batch 48 --width 16
+	for net in painter painter-small; do \
+		$(BIN)/python -m export.to_onnx --checkpoint out/$$net/painter.pt -o models || exit 1; done
 
 models: install ## install the default models
 	@$(BIN)/edgeavatar models install --profile default

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from export.nets.motion import N_MELS, PHONES, Listener, Mouth
-from export.nets.painter import INPUTS, SIZE, Painter, mix
+from export.nets.painter import FULL_WIDTH, INPUTS, SIZE, Painter, mix
 
 OPSET = 17
 TOLERANCE = 2e-3
@@ -188,9 +188,10 @@ def main() -> None:
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     options.output.mkdir(parents=True, exist_ok=True)
     if "listener" not in state:
-        painter = Painter(state["enter.bias"].shape[0])
+        width = state["enter.bias"].shape[0]
+        painter = Painter(width)
         painter.load_state_dict(state)
-        path = options.output / "mouth_painter.onnx"
+        path = options.output / f"mouth_painter{'_small' if width < FULL_WIDTH else ''}.onnx"
         _tell(path, painter, export_painter(painter, SIZE, path))
         return
     listener, mouth = Listener(), Mouth()

@@ -57,11 +57,12 @@ _PATH = click.Path(path_type=Path)
 @style_options
 @click.option(
     "--renderer",
-    type=click.Choice(["auto", "neural", "geometric"]),
+    type=click.Choice(["auto", "neural", "neural-small", "geometric"]),
     default="auto",
     show_default=True,
     help="What paints the mouth: a net over the warped face, or the warp and the modelled teeth "
-    "alone. auto: the net where a video shows the inside of the mouth.",
+    "alone. auto: the net where the source shows the inside of a mouth. neural-small: a net for "
+    "slow machines.",
 )
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @model_options

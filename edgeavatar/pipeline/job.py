@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeavatar.motion.style import StyleName
 
 Fit = Literal["loop", "freeze", "trim"]
-RendererChoice = Literal["auto", "neural", "geometric"]
+RendererChoice = Literal["auto", "neural", "neural-small", "geometric"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
 
 VOLUME_LUFS: Final = (-60.0, -5.0)
@@ -123,7 +123,7 @@ class RenderJob:
     words, the video is silent and lasts as long as the track."""
     renderer: RendererChoice = "auto"
     """What paints the mouth; ``auto`` is ``neural`` where the source shows the inside of the
-    mouth, and ``geometric`` elsewhere."""
+    mouth, and ``geometric`` elsewhere; ``neural-small`` has a net of half the size."""
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None

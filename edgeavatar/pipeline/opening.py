@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
     from edgeavatar.pipeline.job import RenderJob, WordsJob
     from edgeavatar.rendering.geometric import MouthRenderer
+    from edgeavatar.rendering.neural import PainterSize
     from edgeavatar.types import SpeechChunk
 
 
@@ -199,7 +200,10 @@ def open_renderer(
     anatomy, light = fit_anatomy(person.lip_line_cm, person.mouth_width_cm), known.light
     # A net that is shown the person's own mouth gains most; else it costs more than it gives.
     shown = known.open_mouth
-    painted = job.renderer == "neural" or (job.renderer == "auto" and shown is not None)
+    chosen = job.renderer
+    if chosen == "auto":
+        chosen = "geometric" if shown is None else "neural"
+    painted = chosen != "geometric"
     # Such a net takes fewer of the person's own teeth over fitted ones, which it was not taught on:
     # the error between the lips of 6 held-out clips rose from 11.9 to 12.7.
     if not painted or shown is None:
@@ -209,7 +213,8 @@ def open_renderer(
     if not painted:
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
-    painter = open_painter(job.backend, job.device, job.threads)
+    size: PainterSize = "small" if chosen == "neural-small" else "full"
+    painter = open_painter(job.backend, job.device, job.threads, size=size)
     try:
         told = f"{painter.backend} on {painter.device}: {painter.reason}"
         reference = None

@@ -138,12 +138,19 @@ def render(
             height=writer.height,
             fps=float(picture.info.rate),
             voice=words.voice,
-            renderer="neural" if painter else "geometric",
+            renderer=_painted_by(job, painter),
             backends=faces.backends | painter,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
             warnings=[*picture.warnings, *faces.notes, *words.notes],
         )
+
+
+def _painted_by(job: RenderJob, painter: dict[str, str]) -> str:
+    """Name the renderer that was used."""
+    if not painter:
+        return "geometric"
+    return "neural" if job.renderer == "auto" else job.renderer
 
 
 def _share(made: float | None, made_s: Fraction, frame: Frame) -> float | None:

@@ -26,6 +26,8 @@ from torch.nn import functional
 SIZE = 128
 """Pixels along a side of what the net is given."""
 FOLD = 2
+FULL_WIDTH, SMALL_WIDTH = 24, 16
+"""Channels of the net that ships and of the one for slow machines."""
 INPUTS = 14
 """Warped 3, interior 3, cavity, lips, shift 2, reference 3, 1 where there is a reference."""
 SHADE_REACH = 0.3
@@ -67,7 +69,7 @@ class Painter(nn.Module):
         Channels at half of the size; twice that at a quarter, four times at an eighth.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = FULL_WIDTH) -> None:
         super().__init__()
         self.enter = nn.Conv2d(INPUTS, width, FOLD, stride=FOLD)
         self.fine = _Residual(width)

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from export.nets.painter import SHIFT_PX, Painter, mix
+from export.nets.painter import FULL_WIDTH, SHIFT_PX, Painter, mix
 from export.nets.painter import SIZE as NET_SIZE
 
 SIZE = 256
@@ -370,7 +370,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--width", type=int, default=FULL_WIDTH)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()

@@ -43,7 +43,7 @@ def test_the_neural_one_from_words_to_video(photo: Path, tmp_path: Path, made: M
 def test_the_geometric_one_opens_no_net(
     photo: Path, tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("expected no net to be opened")
 
     monkeypatch.setattr("edgeavatar.pipeline.opening.open_painter", refuse)
@@ -89,6 +89,20 @@ def test_the_same_words_give_the_same_bytes(photo: Path, tmp_path: Path) -> None
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+def test_a_smaller_net_can_be_asked_for(photo: Path, tmp_path: Path, made: Made) -> None:
+    frames = {}
+    for choice in ("neural", "neural-small"):
+        made.frames.clear()
+        report = edgeavatar.render(
+            source=photo, output=tmp_path / f"{choice}.mp4", text="Ah.", renderer=choice, still=True
+        )
+        assert report.renderer == choice
+        frames[choice] = [frame.y.astype(int) for frame in made.frames]
+    gaps = np.stack([np.abs(a - b) for a, b in zip(*frames.values(), strict=True)])
+    assert gaps.max() > 0
+    assert gaps.mean() < 1.0
+
+
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_the_net_runs_on_the_backend_that_was_asked_for(
     backend: str, photo: Path, tmp_path: Path, render_command: Callable[..., Said]
@@ -117,7 +131,7 @@ def test_a_damaged_net_stops_the_render_and_leaves_nothing(
     render_command: Callable[..., Said],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def damaged(*_: object) -> None:
+    def damaged(*_: object, **__: object) -> None:
         raise IntegrityError("mouth_painter.onnx: expected a sound model; reinstall it")
 
     monkeypatch.setattr("edgeavatar.pipeline.opening.open_painter", damaged)

@@ -28,6 +28,7 @@ from edgeavatar.rendering.layers import (
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.neural import (
     GAIN_STEP,
+    PAINTERS,
     SIZE,
     NeuralRenderer,
     ReferenceMouth,
@@ -39,7 +40,9 @@ from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, IdlePose
 if TYPE_CHECKING:
     from edgeavatar.backends.base import Session
     from edgeavatar.rendering.geometry import Person
+    from edgeavatar.rendering.neural import PainterSize
 
+PAINTER = PAINTERS["full"]
 LIGHT = light_from_skin((130.0, 150.0, 200.0))
 PLANES = ("y", "u", "v")
 
@@ -503,13 +506,16 @@ def test_a_rolled_head_gives_the_same_square(
 # ------------------------------------------------------------------------------------- the net
 
 
-def test_the_net_that_ships_opens(painter: Session) -> None:
+@pytest.mark.parametrize("size", ["full", "small"])
+def test_the_nets_that_ship_open(size: PainterSize) -> None:
+    painter = open_painter(threads=1, size=size)
     assert {spec.name for spec in painter.inputs} == {"layers"}
     assert {spec.name for spec in painter.outputs} == {"wishes", "tints", "gain"}
     layers = np.random.default_rng(4).random((1, neural.INPUTS, SIZE, SIZE), np.float32)
     layers[:, 7] = 0.0
     layers[:, 8:10] = 0.0
     made = painter.run({"layers": layers})
+    painter.close()
     assert (made["gain"] == 1.0).all()
     assert np.abs(made["wishes"][0, :2]).max() <= 2.0
     assert np.abs(made["wishes"][0, 2]).max() <= 6.0
@@ -521,8 +527,8 @@ def test_the_net_that_ships_opens(painter: Session) -> None:
 def test_a_wrong_net_is_refused_in_one_line(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = zoo.own_file(neural.PAINTER).read_bytes()
-    path = tmp_path / neural.PAINTER
+    whole = zoo.own_file(PAINTER).read_bytes()
+    path = tmp_path / PAINTER
     path.write_bytes(
         {
             "cut": whole[: len(whole) // 2],
@@ -535,18 +541,18 @@ def test_a_wrong_net_is_refused_in_one_line(
     with pytest.raises(IntegrityError, match="expected") as caught:
         open_painter(threads=1)
     assert "\n" not in str(caught.value)
-    assert neural.PAINTER in str(caught.value)
+    assert PAINTER in str(caught.value)
 
 
 def test_a_changed_net_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = bytearray(zoo.own_file(neural.PAINTER).read_bytes())
+    whole = bytearray(zoo.own_file(PAINTER).read_bytes())
     whole[len(whole) // 2] ^= 0xFF
-    (tmp_path / neural.PAINTER).write_bytes(whole)
+    (tmp_path / PAINTER).write_bytes(whole)
     manifest = zoo.load_manifest()
     monkeypatch.setattr(zoo, "load_manifest", lambda: manifest)
     monkeypatch.setattr(zoo, "models_dir", lambda: tmp_path)
-    with pytest.raises(IntegrityError, match=neural.PAINTER):
+    with pytest.raises(IntegrityError, match=PAINTER):
         open_painter(threads=1)
-    (tmp_path / neural.PAINTER).unlink()
+    (tmp_path / PAINTER).unlink()
     with pytest.raises(EdgeAvatarError, match="missing; reinstall"):
         open_painter(threads=1)
