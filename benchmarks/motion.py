@@ -24,6 +24,9 @@ Materials:
 - ``readings``: recordings of two readers; pauses are found by energy. Range and tempo are relative
   to the text-driven motion of the same passage at the same length.
 - ``noise``: the voices with a fan, music, a low level, a telephone band, clipping.
+- ``same``: how alike text and sound of the same words move the mouth: the default voice and the
+  held-out ones say the sentences, and the track of their sound is held against that of their known
+  phonemes, which here hears how loud they are as in a render.
 - ``speed``: CPU time over duration on one core, sound to rows without the detector, median of 3;
   greatest difference between a recording heard whole and in pieces of 137 ms.
 
@@ -83,7 +86,7 @@ from edgeavatar.motion.measures import (
 )
 from edgeavatar.motion.sampling import sample_rows
 from edgeavatar.motion.visemes import ARTICULATORS, SILENCE, articulators_to_rows
-from edgeavatar.speech import open_voice
+from edgeavatar.speech import DEFAULT_VOICE, open_voice
 from edgeavatar.types import AudioChunk, PhonemeTiming, SpeechChunk
 from export.train.filmed import is_held_out, measured_clips
 from export.train.spoken import HELD_OUT
@@ -262,6 +265,22 @@ def text_rows(phonemes: Sequence[PhonemeTiming], rate: int) -> Floats:
     return np.concatenate(list(phoneme_rows([chunk])))
 
 
+def rendered_text_rows(recording: Recording) -> Floats:
+    """Mouth motion of known phonemes together with their sound, as text is rendered."""
+    scale = SAMPLE_RATE / recording.rate
+    phonemes = tuple(
+        replace(
+            p, start_sample=round(p.start_sample * scale), end_sample=round(p.end_sample * scale)
+        )
+        for p in recording.speech
+    )
+    sound = np.zeros(phonemes[-1].end_sample, np.float32)
+    count = min(len(sound), len(recording.samples))
+    sound[:count] = recording.samples[:count]
+    chunk = SpeechChunk(AudioChunk(sound, SAMPLE_RATE), "", phonemes, ())
+    return np.concatenate(list(phoneme_rows([chunk])))
+
+
 def say(voice_name: str, halves: Sequence[str], pause_s: float, cache: Path) -> Recording:
     """Speak, or read what was spoken before, with a silence between the halves."""
     digest = hashlib.sha256(json.dumps([halves, pause_s]).encode()).hexdigest()[:10]
@@ -309,11 +328,12 @@ def _as_pcm(samples: npt.ArrayLike) -> npt.NDArray[np.int16]:
     return np.clip(np.rint(np.asarray(samples) * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def spoken_recordings(cache: Path, *, quick: bool) -> list[Recording]:
+def spoken_recordings(
+    cache: Path, *, quick: bool, names: Sequence[str] = HELD_OUT
+) -> list[Recording]:
     middle = len(SENTENCES) // 2
     halves = [" ".join(SENTENCES[:middle]), " ".join(SENTENCES[middle:])]
-    names = HELD_OUT[-2:] if quick else HELD_OUT
-    return [say(name, halves, PAUSE_S, cache) for name in names]
+    return [say(name, halves, PAUSE_S, cache) for name in (names[-2:] if quick else names)]
 
 
 def words_of(entries: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
@@ -739,6 +759,24 @@ def plain(columns: Sequence[str], row: object) -> dict[str, float | None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two mouths move that say the same."""
+
+    r: float
+    r_at_0: float
+    lag: float
+
+
+def likeness(recording: Recording, detector: VoiceActivityDetector) -> Likeness:
+    """Hold the track of a sound against that of its phonemes."""
+    chances = chances_of(recording.samples, detector)
+    heard = shown_gaps(heard_rows(audio_rows, recording.samples, chances), recording.frames)
+    known = shown_gaps(rendered_text_rows(recording), recording.frames)
+    best = correlation(heard, known, max_lag=BEST_LAG)
+    return Likeness(best.r, correlation(heard, known, max_lag=0).r, best.lag)
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
     """Cost and evenness of one system."""
 
@@ -796,7 +834,7 @@ def speeds(recording: Recording, detector: VoiceActivityDetector) -> dict[str, S
     return found
 
 
-MATERIALS = ("voices", "filmed", "rig", "readings", "noise", "speed")
+MATERIALS = ("voices", "same", "filmed", "rig", "readings", "noise", "speed")
 
 
 def main() -> None:
@@ -826,6 +864,14 @@ def main() -> None:
         report(
             "voices", f"{len(voices)} held-out voices", compare(voices, detector, "current text")
         )
+    if "same" in options.only:
+        chosen = spoken_recordings(
+            options.cache, quick=options.quick, names=(DEFAULT_VOICE, *HELD_OUT)
+        )
+        alike = {recording.name: likeness(recording, detector) for recording in chosen}
+        columns = ("r", "r_at_0", "lag")
+        print_table("same: sound against text of the same words", columns, list(alike.items()))
+        results["same"] = {name: plain(columns, row) for name, row in alike.items()}
     for material, folder, gather, own in (
         ("filmed", "grid_s1", filmed_recordings, "filmed mouth"),
         ("rig", "facegood", rig_recordings, "actor"),
@@ -843,13 +889,13 @@ def main() -> None:
         except EdgeAvatarError as error:
             print(f"\nreadings: skipped, {error}")
     if "noise" in options.only:
-        chosen = [disturbed(recording) for recording in voices[-1 if options.quick else 0 :]]
+        noisy = [disturbed(recording) for recording in voices[-1 if options.quick else 0 :]]
         found = {
             f"{kind}, {name}": row
-            for kind in chosen[0]
-            for name, row in compare([c[kind] for c in chosen], detector).items()
+            for kind in noisy[0]
+            for name, row in compare([c[kind] for c in noisy], detector).items()
         }
-        report("noise", f"{len(chosen)} held-out voices", found)
+        report("noise", f"{len(noisy)} held-out voices", found)
     if "speed" in options.only:
         costs = speeds(voices[-1], detector)
         columns = ("cpu_factor", "difference")
