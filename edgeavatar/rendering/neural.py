@@ -61,6 +61,9 @@ SHIFT_PX = 8.0
 """Pixels that count as 1 in the shift."""
 GAIN_STEP = 4
 """Pixels along a side that share a gain of brightness."""
+RIM_SHARE = 0.7
+"""Width of the cavity's soft edge over the softness of the picture: on dim film the edge of lips is
+no harder than that of anything else. At 0.7 it is as hard as that of 24 clips really is."""
 REFERENCE_SIDE = (128, 512)
 """Bounds of a reference's side in px; between them it is cut at the picture's own scale."""
 
@@ -209,7 +212,8 @@ class NeuralRenderer(GeometricRenderer):
         if square is None or box is None:
             return warped
         rim = lip_rim(targets)
-        interior = self._draw_inside(pose, inside, rim, box, camera_softness(source, face))
+        softness = camera_softness(source, face)
+        interior = self._draw_inside(pose, inside, rim, box, softness)
         there = crop.moved(*box[:2])
         layers = draw_layers(
             crop,
@@ -226,7 +230,7 @@ class NeuralRenderer(GeometricRenderer):
         colour, alpha = mix_layers(
             interior,
             self._referred(targets, box, max(1.0, face_height_px(face) / FIELD_NODES)),
-            polygon_alpha(rim, box, max(0.8, CAVITY_EDGE * side_px)),
+            polygon_alpha(rim, box, max(0.8, CAVITY_EDGE * side_px, RIM_SHARE * softness)),
             polygon_alpha(outline, box, LIPS_EDGE * side_px, LIPS_BEYOND * side_px),
             made["wishes"][0],
             made["tints"][0, [2, 1, 0, 5, 4, 3]],
