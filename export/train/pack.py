@@ -23,7 +23,7 @@ from export.train.dominance import dominance_channels
 from export.train.spoken import spoken_takes
 
 ROW_S = 0.01
-PARTS = 6
+PARTS = 7
 SPOKEN, FILMED, RIGGED = range(3)
 
 
@@ -172,7 +172,8 @@ def main() -> None:
     parts: list[list[Recording]] = [[] for _ in range(PARTS)]
     done = 0
     for recording in everything:
-        parts[min(PARTS - 1, done * PARTS // total)].append(recording)
+        middle = done + len(recording.samples) // 2
+        parts[middle * PARTS // total].append(recording)
         done += len(recording.samples)
     for i, part in enumerate(parts):
         path = options.output / f"part{i}.npz"
