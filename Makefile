@@ -5,8 +5,8 @@ VENV ?= .venv
 UV ?= uv
 DATA ?= $(or $(EDGEAVATAR_DATA),../shared/data)
 # Of training, on a GPU of the size of an H100; multiply by what yours is slower.
-MINUTES ?= 45
-PHASES ?= listen:0.3,move:0.1,both:0.3,listen:0.15,hear:0.15
+MINUTES ?= 60
+PHASES ?= listen:0.18,move:0.07,both:0.15,listen:0.28,hear:0.32
 DEMO_TEXT ?= Good morning. Every frame of this video was made on this computer, without a network. \
 	My face belongs to nobody, and my voice is a small file on this disk.
 

@@ -37,11 +37,11 @@ _LOUD_BACK_ROWS, _LOUD_AHEAD_ROWS = 2, 2
 """Where clean speech would have been quieter than this for so long before and after, there is none:
 no phoneme but the weakest fricatives and closures of stops are. The listener's own probability of
 silence is no such measure: on filmed speech it is high in the middle of words."""
-_EARLY_ROWS, _HELD_ROWS = 1, 5
-"""A mouth opens 10 ms before it is heard and is left alone for 50 ms after: closures of stops and
+_EARLY_ROWS, _HELD_ROWS = 1, 4
+"""A mouth opens 10 ms before it is heard and is left alone for 40 ms after: closures of stops and
 gaps between words are no pauses."""
 _FADE_ROWS = 2
-"""Faded over ±20 ms: with the times above, the mouth rests 90 ms after the last sound."""
+"""Faded over ±20 ms: with the times above, the mouth rests 80 ms after the last sound."""
 _GATE_BACK = 2 * _SHORTEST_ROWS + _HELD_ROWS + _FADE_ROWS
 _GATE_AHEAD = 2 * _SHORTEST_ROWS + _EARLY_ROWS + _FADE_ROWS + _LOUD_AHEAD_ROWS
 

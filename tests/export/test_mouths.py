@@ -207,7 +207,7 @@ def test_what_is_written_is_read_again(samples: list[Sample], tmp_path: Path) ->
     pytest.importorskip("torch", reason="torch is only needed for training")
     pytest.importorskip("PIL", reason="Pillow is only needed for training")
     from edgeavatar.rendering.neural import INPUTS, _as_input
-    from export.train.painter import gather, load
+    from export.train.painter import gather, load, looked_at
 
     path = tmp_path / "london.npz"
     mouths.write(path, samples)
@@ -241,19 +241,8 @@ def test_what_is_written_is_read_again(samples: list[Sample], tmp_path: Path) ->
     assert batch.teeth.flatten().tolist() == [1.0, 0.0]
     assert not batch.layers[0, 10:].any()
     assert (batch.layers[1, 13] == 1.0).all()
-    for i, sample in enumerate(samples):
-        runtime = _as_input(twice(sample), np.zeros((1, INPUTS, 2 * SIZE, 2 * SIZE), np.float32))
-        learned = batch.layers[i].numpy()
+    for sample, learned in zip(samples, looked_at(batch.layers).numpy(), strict=True):
+        given = np.zeros((1, INPUTS, SIZE, SIZE), np.float32)
+        runtime = _as_input(replace(sample.layers, reference=None), given)
         for channels, most in ((slice(0, 6), 0.02), (slice(6, 8), 0.01), (slice(8, 10), 0.01)):
             assert np.abs(learned[channels] - runtime[0, channels]).mean() < most
-
-
-def twice(sample: Sample) -> Any:
-    """Bring the layers of a sample to twice the size."""
-    layers = sample.layers
-    side = (2 * SIZE, 2 * SIZE)
-    grown = {
-        name: cv2.resize(getattr(layers, name), side, interpolation=cv2.INTER_LINEAR)
-        for name in ("warped", "interior", "cavity", "lips")
-    }
-    return replace(layers, **grown, shift=2.0 * layers.shift, reference=None)
