@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
-    from edgeavatar.types import ByteArray, FloatArray
+    from edgeavatar.types import ByteArray, FloatArray, Frame
 
 SIDE_CM = 11.0
 """Side of the square in the canonical face's space: from below the eyes to below a dropped chin."""
@@ -64,6 +64,21 @@ class MouthCrop:
         """Take points ``(n, 2)`` of the picture to the square, float32."""
         found = picture @ self.matrix[:, :2].T + self.matrix[:, 2]
         return np.asarray(found, np.float32)
+
+    @property
+    def corners(self) -> npt.NDArray[np.float64]:
+        """Middles of the four outermost pixels, ``(4, 2)`` px of the picture."""
+        inverse = cv2.invertAffineTransform(self.matrix)
+        places = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64) * (self.size - 1)
+        return np.asarray(places @ inverse[:, :2].T + inverse[:, 2], np.float64)
+
+    def box_in(self, frame: Frame) -> tuple[int, int, int, int] | None:
+        """Even box of a frame around the square; None if nothing of it lies in the frame."""
+        corners = self.corners
+        x0, y0 = (max(0, math.floor(v)) & ~1 for v in corners.min(0))
+        x1 = min(frame.width & ~1, (math.ceil(corners[:, 0].max()) + 2) & ~1)
+        y1 = min(frame.height & ~1, (math.ceil(corners[:, 1].max()) + 2) & ~1)
+        return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
 
     def moved(self, x0: int, y0: int) -> MouthCrop:
         """Give the same square for a picture that begins at another place."""

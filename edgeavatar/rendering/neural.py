@@ -207,7 +207,7 @@ class NeuralRenderer(GeometricRenderer):
         crop = crop_mouth(pose, self._person.lip_line_cm, SIZE)
         side_px = SIZE / crop.scale
         outline = targets[list(LIP_OUTLINE)]
-        square = _box_of(crop, warped)
+        square = crop.box_in(warped)
         box = even_box(outline, 2.0 + LIPS_BEYOND * side_px, warped)
         if square is None or box is None:
             return warped
@@ -245,17 +245,6 @@ class NeuralRenderer(GeometricRenderer):
         return (
             None if self.reference is None else self.reference.warped(targets, self.mesh, box, step)
         )
-
-
-def _box_of(crop: MouthCrop, frame: Frame) -> Box | None:
-    """Even box of the picture around the square; None if nothing of it lies in the picture."""
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64) * (crop.size - 1)
-    inverse = cv2.invertAffineTransform(crop.matrix)
-    places = corners @ inverse[:, :2].T + inverse[:, 2]
-    x0, y0 = (max(0, math.floor(v)) & ~1 for v in places.min(0))
-    x1 = min(frame.width & ~1, (math.ceil(places[:, 0].max()) + 2) & ~1)
-    y1 = min(frame.height & ~1, (math.ceil(places[:, 1].max()) + 2) & ~1)
-    return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
 
 
 def _onto_box(crop: MouthCrop, box: Box, step: int) -> npt.NDArray[np.float64]:

@@ -363,7 +363,7 @@ def keep_source(source: Frame, made: Frame, cover: Cover) -> Frame:
             u=_mixed(made.u, source.u, cover.whole),
             v=_mixed(made.v, source.v, cover.whole),
         )
-    box = _box_of(cover.crop, source)
+    box = cover.crop.box_in(source)
     if box is None or not cover.alpha.any():
         return made
     x0, y0, x1, y1 = box
@@ -383,33 +383,15 @@ def _cut(plane: ByteArray, crop: MouthCrop, half: int) -> ByteArray:
     # Chroma samples lie in the middle of their four pixels.
     turn = crop.matrix[:, :2] * half
     shift = crop.matrix[:, :2] @ np.full(2, (half - 1) / 2.0) + crop.matrix[:, 2]
-    corners = _corners(MouthCrop(SIZE, np.concatenate([turn, shift[:, None]], axis=1)))
-    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+    whole = MouthCrop(SIZE, np.concatenate([turn, shift[:, None]], axis=1))
+    (x0, y0), (x1, y1) = whole.corners.min(0), whole.corners.max(0)
     height, width = plane.shape
     # A head beyond the border leaves a few lines of pixels, which are repeated.
     least = math.ceil(np.hypot(*np.linalg.inv(turn)[:, 0])) + 1
     left = min(max(int(x0) - 1, 0), max(0, width - least))
     top = min(max(int(y0) - 1, 0), max(0, height - least))
     right, bottom = max(left + least, int(x1) + 3), max(top + least, int(y1) + 3)
-    shift = shift + turn @ np.array([left, top], np.float64)
-    moved = MouthCrop(SIZE, np.concatenate([turn, shift[:, None]], axis=1))
-    return moved.cut(plane[top:bottom, left:right])
-
-
-def _corners(crop: MouthCrop) -> npt.NDArray[np.float64]:
-    """Corners of the square in the picture, ``(4, 2)`` px."""
-    inverse = cv2.invertAffineTransform(crop.matrix)
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64) * (crop.size - 1)
-    return np.asarray(corners @ inverse[:, :2].T + inverse[:, 2], np.float64)
-
-
-def _box_of(crop: MouthCrop, frame: Frame) -> tuple[int, int, int, int] | None:
-    """Even box of the picture around the square; None if nothing of it lies in the picture."""
-    corners = _corners(crop)
-    x0, y0 = (max(0, int(v)) & ~1 for v in corners.min(0))
-    x1 = min(frame.width & ~1, (int(corners[:, 0].max()) + 3) & ~1)
-    y1 = min(frame.height & ~1, (int(corners[:, 1].max()) + 3) & ~1)
-    return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
+    return whole.moved(left, top).cut(plane[top:bottom, left:right])
 
 
 def _unexplained(rest: npt.NDArray[np.floating]) -> float:

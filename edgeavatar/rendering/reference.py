@@ -19,6 +19,7 @@ from edgeavatar.rendering.geometric import lip_rim
 from edgeavatar.rendering.geometry import smoothstep
 from edgeavatar.rendering.layers import cavity_mask, crop_mouth, lip_mask
 from edgeavatar.rendering.lipline import lip_gap
+from edgeavatar.rendering.softness import squared_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,14 +188,7 @@ def _sharpness(luma: FloatArray, mouth: npt.NDArray[np.bool_]) -> float:
     :func:`~edgeavatar.rendering.softness.camera_softness`), so a dark opening is not taken for a
     sharp mouth.
     """
-    fine, coarse = (_squared_slope(luma, sigma)[mouth] for sigma in (1.0, 2.0))
+    fine, coarse = (squared_slope(luma, sigma)[mouth] for sigma in (1.0, 2.0))
     # A camera's noise has slopes as well, but no steep ones.
     steep = coarse >= max(float(np.quantile(coarse, 0.8)), 1.0)
     return max(float(fine[steep].sum() / coarse[steep].sum()) - 1.0, 0.0) if steep.any() else 0.0
-
-
-def _squared_slope(luma: FloatArray, sigma: float) -> FloatArray:
-    soft = cv2.GaussianBlur(luma, (0, 0), sigma)
-    across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)
-    along = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)
-    return np.asarray(across**2 + along**2, np.float32)

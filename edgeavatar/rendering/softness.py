@@ -46,7 +46,7 @@ def camera_softness(frame: Frame, face: FaceObservation) -> float:
     if min(x1 - x0, y1 - y0) < 16:
         return 0.0
     luma = frame.y[y0:y1, x0:x1].astype(np.float32)
-    once, twice = (_squared_slope(luma, sigma) for sigma in (1.0, 2.0))
+    once, twice = (squared_slope(luma, sigma) for sigma in (1.0, 2.0))
     steep = twice >= max(float(np.quantile(twice, 0.95)), 1.0)
     if not steep.any():
         return 0.0
@@ -65,7 +65,8 @@ def _nose_and_lips(face: FaceObservation, frame: Frame) -> tuple[int, int, int, 
     return x0, y0, min(x1, frame.width), min(y1, frame.height)
 
 
-def _squared_slope(luma: FloatArray, sigma: float) -> FloatArray:
+def squared_slope(luma: FloatArray, sigma: float) -> FloatArray:
+    """Give the squared slope of a picture ``(h, w)`` that was blurred by ``sigma`` px."""
     soft = cv2.GaussianBlur(luma, (0, 0), sigma)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)
     along = cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)
