@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.face.topology import LIPS, OUTER_LIPS
+from export.measures import ssim
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -67,24 +68,6 @@ def mouth_box(landmarks: Floats, face_height: float, shape: tuple[int, ...]) -> 
         for m, length in zip(middle, (shape[1], shape[0]), strict=True)
     )
     return MouthBox(left, top, side, max(16, round(side * FACE_HEIGHT / face_height)))
-
-
-def ssim(a: Bytes, b: Bytes) -> float:
-    """Structural similarity of two pictures ``(h, w)`` (Wang et al. 2004), h and w over 10.
-
-    Gaussian window of 11 px and sigma 1.5, K1 = 0.01, K2 = 0.03; the mean over all places at which
-    the window lies inside.
-    """
-    x, y = a.astype(np.float64), b.astype(np.float64)
-
-    def mean(v: Doubles) -> Doubles:
-        return np.asarray(cv2.GaussianBlur(v, (11, 11), 1.5)[5:-5, 5:-5], np.float64)
-
-    mx, my = mean(x), mean(y)
-    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    found = (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
-    return float(found.mean())
 
 
 def psnr(a: Bytes, b: Bytes) -> float:

@@ -1,0 +1,226 @@
+"""From a checkpoint to judged files and their report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from edgeavatar.errors import IntegrityError, UsageError
+from export.calibration import CALIBRATION, HELD_OUT
+from export.device import describe_device
+from export.gates import Format, Precision
+from export.graph import OPSET
+from export.measuring import Result, measure
+from export.publishing import entries_of
+from export.recipes.base import Net, Recipe, onnx_runner
+from export.report import REPORT, report_of, write_report
+from export.variants import SUFFIX, Variant, file_of, make_variants, recorded
+
+ENTRIES = "manifest.toml"
+CALIBRATED_WITH, HELD_OUT_INPUTS = 100, 40
+"""Recorded inputs; of more, so many from all over are taken."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a build is to make."""
+
+    formats: tuple[Format, ...] = ("onnx", "openvino")
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8", "mixed")
+    calibration: str = CALIBRATION
+    opset: int = OPSET
+    threads: int | None = None
+    rounds: int = 60
+
+
+def build(
+    recipe: Recipe, checkpoint: Path | None, folder: Path, wanted: Wanted, tell: Tell
+) -> dict[str, Any]:
+    """Make, measure and judge the files of a recipe, and write the report beside them.
+
+    Files that no gate let through are measured, reported and taken away again; single precision
+    always stays, since others are compared with it.
+
+    Parameters
+    ----------
+    recipe
+        What to make.
+    checkpoint
+        Weights; None takes those that are installed.
+    folder
+        To write to; made if it is not there.
+    wanted
+        Formats, precisions, and how to measure.
+    tell
+        Called with what is being done.
+
+    Returns
+    -------
+    dict
+        The report, as written to ``report.json``.
+
+    Raises
+    ------
+    EdgeAvatarError
+        The checkpoint does not fit, or models are missing.
+    """
+    # More threads sum in another order, and two builds would differ.
+    torch.set_num_threads(1)
+    tell(f"{recipe.name}: reading the weights")
+    nets = recipe.nets(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    layers, parts = {}, []
+    inputs = 0
+    for net in nets:
+
+        def note(text: str, stem: str = net.stem) -> None:
+            tell(f"{stem}: {text}")
+
+        note("recording what it meets")
+        calibration = recorded(net, wanted.calibration, CALIBRATED_WITH)
+        inputs += len(calibration)
+        made = make_variants(
+            net, wanted.formats, wanted.precisions, calibration, folder, wanted.opset, note
+        )
+        variants = list(made.variants)
+        layers[net.stem] = made.sensitivities
+        found = measure(
+            net,
+            variants,
+            net.reference(),
+            recorded(net, HELD_OUT, HELD_OUT_INPUTS),
+            wanted.threads,
+            wanted.rounds,
+            note,
+        )
+        results += found
+        parts.append(_part(net, variants))
+    report = report_of(
+        recipe.name,
+        recipe.title,
+        results,
+        layers,
+        describe_device(),
+        {
+            "checkpoint": "installed weights" if checkpoint is None else checkpoint.name,
+            "opset": wanted.opset,
+            "calibration": {"set": wanted.calibration, "inputs": inputs},
+            "nets": parts,
+            "sha256": _hashes(folder, parts),
+        },
+    )
+    entries = entries_of(report, folder)
+    (folder / ENTRIES).write_text("\n".join(entries.values()), encoding="utf-8")
+    _take_away(folder, report)
+    write_report(report, folder)
+    return report
+
+
+def _part(net: Net, variants: Sequence[Variant]) -> dict[str, Any]:
+    return {
+        "stem": net.stem,
+        "manifest": list(net.manifest),
+        "variants": [
+            {
+                "format": v.format,
+                "precision": v.precision,
+                "files": [path.name for path in v.files],
+                "kept": list(v.kept),
+            }
+            for v in variants
+        ],
+    }
+
+
+def _hashes(folder: Path, parts: Sequence[dict[str, Any]]) -> dict[str, str]:
+    names = [n for part in parts for v in part["variants"] for n in v["files"]]
+    return {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
+
+
+def _take_away(folder: Path, report: dict[str, Any]) -> None:
+    """Remove the files that passed nowhere: what lies about gets used."""
+    for part in report["nets"]:
+        for variant in part["variants"]:
+            passed = any(
+                r["passed"]
+                for r in report["results"]
+                if (r["stem"], r["format"], r["precision"])
+                == (part["stem"], variant["format"], variant["precision"])
+            )
+            if not passed and variant["precision"] != "fp32":
+                for name in variant["files"]:
+                    (folder / name).unlink()
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read the report of a build.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    IntegrityError
+        It is not one.
+    """
+    path = folder / REPORT
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"expected {REPORT} in {folder}, found none; run `python -m export build` first"
+        ) from error
+    except ValueError as error:
+        raise IntegrityError(f"{path}: expected JSON, found: {error}; build again") from error
+    if not isinstance(report, dict) or not {"name", "nets", "results"} <= report.keys():
+        raise IntegrityError(f"{path}: expected the report of a build, found something else")
+    return report
+
+
+def compare(recipe: Recipe, folder: Path, wanted: Wanted, tell: Tell) -> list[Result]:
+    """Measure the files of a build again, here; the ONNX file in single precision is the truth.
+
+    Raises
+    ------
+    IntegrityError
+        A file is not the one that was built.
+    """
+    report = read_report(folder)
+    results: list[Result] = []
+    for net in recipe.nets(None):
+        part = next((p for p in report["nets"] if p["stem"] == net.stem), None)
+        if part is None:
+            continue
+        variants = [
+            Variant(v["format"], v["precision"], tuple(folder / n for n in v["files"]))
+            for v in part["variants"]
+            if all((folder / n).is_file() for n in v["files"])
+        ]
+        for path in (p for v in variants for p in v.files):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != report["sha256"][path.name]:
+                raise IntegrityError(f"{path}: expected the file that was built; build again")
+        truth = file_of(net.stem, "onnx", "fp32", folder)
+        if not truth.is_file():
+            raise IntegrityError(f"expected {truth}, found none; build again")
+        results += measure(
+            net,
+            variants,
+            onnx_runner(onnx.load(str(truth))),
+            recorded(net, HELD_OUT, HELD_OUT_INPUTS),
+            wanted.threads,
+            wanted.rounds,
+            tell,
+        )
+    return results
+
+
+__all__ = ["ENTRIES", "SUFFIX", "Wanted", "build", "compare", "read_report"]

@@ -1,0 +1,79 @@
+"""OpenVINO's own files (IR: .xml and .bin), with weights in single, half or 8 bit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import onnx
+import openvino as ov
+
+from export.recipes.base import Feeds
+
+_QUANTIZED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+
+
+def read(model: onnx.ModelProto | Path) -> ov.Model:
+    """Read a graph of ONNX, or a file that OpenVINO reads by itself (.tflite, .xml)."""
+    if isinstance(model, Path):
+        return ov.Core().read_model(model)
+    return ov.Core().read_model(model.SerializeToString(), ov.Tensor(ov.Type.u8, ov.Shape([0])))
+
+
+def quantized(model: ov.Model, feeds: Iterable[Feeds], kept: Sequence[str] = ()) -> ov.Model:
+    """Make a model INT8 after training (NNCF), with real inputs.
+
+    Parameters
+    ----------
+    model
+        In single precision.
+    feeds
+        One run each; all are used.
+    kept
+        Names of nodes that stay in float.
+    """
+    import nncf
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    runs = [dict(f) for f in feeds]
+    ignored = nncf.IgnoredScope(names=_named(model, kept)) if kept else None
+    return nncf.quantize(
+        model,
+        nncf.Dataset(runs),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(runs),
+        ignored_scope=ignored,
+    )
+
+
+def _named(model: ov.Model, nodes: Sequence[str]) -> list[str]:
+    """Find what OpenVINO made of nodes of ONNX: a convolution loses its bias, and gets a suffix."""
+    beginnings = tuple(f"{node}/" for node in nodes)
+    return [
+        op.get_friendly_name()
+        for op in model.get_ordered_ops()
+        if op.get_type_name() in _QUANTIZED
+        and (op.get_friendly_name() in nodes or op.get_friendly_name().startswith(beginnings))
+    ]
+
+
+def save(model: ov.Model, path: Path, *, half: bool) -> tuple[Path, Path]:
+    """Write a model as .xml and .bin, both complete or not at all.
+
+    Parameters
+    ----------
+    model
+        Of OpenVINO.
+    path
+        Ends with .xml.
+    half
+        Store weights in half precision.
+    """
+    weights = path.with_suffix(".bin")
+    draft = path.with_name(f"part-{path.name}")
+    ov.save_model(model, draft, compress_to_fp16=half)
+    # The weights first: a description without weights would look complete.
+    draft.with_suffix(".bin").replace(weights)
+    draft.replace(path)
+    return path, weights

@@ -1,0 +1,128 @@
+"""What a recipe tells of a net: where its weights go, what it meets, and what its task is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import Tensor, nn
+
+from edgeavatar.errors import UsageError
+
+Array = npt.NDArray[Any]
+Feeds: TypeAlias = Mapping[str, Array]
+Runner: TypeAlias = Callable[[Feeds], dict[str, Array]]
+"""One run of a net on any backend: named tensors in, named tensors out."""
+Axes: TypeAlias = Mapping[str, Mapping[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFigure:
+    """How well a net does its task, beside the net in single precision."""
+
+    measure: str
+    value: float
+    """Mean over what was judged."""
+    worst: float
+    bound: float
+    """``value`` must reach it."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bound is reached."""
+        return self.value >= self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """One graph to be made."""
+
+    stem: str
+    """Of its file names."""
+    manifest: tuple[str, str]
+    """Model and file in ``models/manifest.toml``."""
+    inputs: Feeds
+    """Examples, with which it is traced."""
+    outputs: tuple[str, ...]
+    varying: Axes
+    recorded: Callable[[str], Iterable[Feeds]]
+    """Gives what it meets, for a set of :data:`export.calibration.SETS`."""
+    judge: Callable[[Runner, Runner], TaskFigure]
+    """Compares a net with the one in single precision, on what neither was calibrated with."""
+    module: nn.Module | None = None
+    """The net itself, or None where only a graph is known."""
+    graph: Path | None = None
+    """An ONNX file, where there is no torch net."""
+    scale: Mapping[str, float] = field(default_factory=dict)
+    """Size of an output beside which errors count; 1 where not named."""
+    quantized: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
+    """Operators that become INT8."""
+    kept: tuple[str, ...] = ()
+    """Beginnings of names of nodes that never do, with a reason in the recipe."""
+    threads: int | None = None
+    """As the runtime opens it; None is all processors."""
+
+    def reference(self) -> Runner:
+        """Give the net in single precision: torch where there is torch."""
+        if self.module is None:
+            assert self.graph is not None  # one of both is always there
+            return onnx_runner(onnx.load(str(self.graph)))
+        return torch_runner(self.module, self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What ``build NAME`` makes."""
+
+    name: str
+    title: str
+    weights: str
+    """What ``--checkpoint`` is to hold, and what is taken without it."""
+    nets: Callable[[Path | None], list[Net]]
+    """Makes the nets from a checkpoint, or from what is installed."""
+
+
+def torch_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:
+    """Run a net of torch."""
+    module = module.eval().cpu()
+
+    @torch.no_grad()
+    def run(feeds: Feeds) -> dict[str, Array]:
+        made = module(*(torch.from_numpy(np.array(a)) for a in feeds.values()))
+        parts = (made,) if isinstance(made, Tensor) else made
+        return {name: part.numpy() for name, part in zip(outputs, parts, strict=True)}
+
+    return run
+
+
+def onnx_runner(model: onnx.ModelProto, threads: int = 1) -> Runner:
+    """Run a graph as it is, without optimisations that depend on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [port.name for port in session.get_outputs()]
+
+    def run(feeds: Feeds) -> dict[str, Array]:
+        return dict(zip(names, session.run(None, dict(feeds)), strict=True))
+
+    return run
+
+
+def wants_no_checkpoint(name: str, checkpoint: Path | None) -> None:
+    """Refuse a checkpoint where weights come from the model store."""
+    if checkpoint is not None:
+        raise UsageError(
+            f"{name}: expected no --checkpoint, found {checkpoint.name}; its weights come from "
+            "`edgeavatar models install`"
+        )

@@ -1,0 +1,186 @@
+"""The files of a net: one for each format and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from export import ir
+from export.calibration import CALIBRATION
+from export.differences import errors
+from export.gates import Format, Precision
+from export.graph import OPSET, cleaned, save, trace, with_half_weights
+from export.quantize import (
+    Calibrated,
+    Sensitivity,
+    calibrate,
+    kept_in_float,
+    quantized,
+    sensitivities,
+)
+from export.recipes.base import Feeds, Net, onnx_runner
+
+Tell = Callable[[str], None]
+SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
+_JUDGED = 12
+"""Recorded inputs on which the layers' sensitivity is measured; every layer runs on all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A net in one format and precision."""
+
+    format: Format
+    precision: Precision
+    files: tuple[Path, ...]
+    """What is opened, then what lies beside it."""
+    kept: tuple[str, ...] = ()
+    """Layers that stay in float."""
+
+    @property
+    def path(self) -> Path:
+        """What is opened."""
+        return self.files[0]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(path.stat().st_size for path in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All files of a net, and what was learned on the way."""
+
+    variants: tuple[Variant, ...]
+    sensitivities: tuple[Sensitivity, ...]
+    """Of each layer, largest first; empty where no mixed precision was asked for."""
+
+
+def file_of(stem: str, kind: Format, precision: Precision, folder: Path) -> Path:
+    """Name the file of a variant; the plain name is that of half precision, which ships."""
+    middle = "" if precision == "fp16" else f"_{precision}"
+    return folder / f"{stem}{middle}{SUFFIX[kind]}"
+
+
+def make_variants(
+    net: Net,
+    formats: Sequence[Format],
+    precisions: Sequence[Precision],
+    calibration: Sequence[Feeds],
+    folder: Path,
+    opset: int = OPSET,
+    tell: Tell = lambda _: None,
+) -> Made:
+    """Write a net in every format and precision asked for; single precision is always there.
+
+    Parameters
+    ----------
+    net
+        From a recipe.
+    formats, precisions
+        What to write.
+    calibration
+        What the net really meets.
+    folder
+        To write to.
+    opset
+        Of the ONNX files.
+    tell
+        Called with what is being done.
+    """
+    tell("tracing")
+    plain = _plain(net, opset)
+    wanted = [p for p in precisions if p != "fp32"]
+    calibrated, found, kept = None, [], ()
+    if "int8" in wanted or "mixed" in wanted:
+        tell(f"calibrating with {len(calibration)} inputs")
+        calibrated = calibrate(plain, calibration, net.quantized, net.kept)
+    if calibrated is not None and "mixed" in wanted:
+        tell(f"measuring the sensitivity of {len(calibrated.layers)} layers")
+        found = sorted(
+            sensitivities(calibrated, error_function(plain, _some(calibration, _JUDGED))),
+            key=lambda s: (-s.error, s.layer),
+        )
+        kept = kept_in_float(found)
+    made = []
+    for kind in formats:
+        for precision in ("fp32", *wanted):
+            tell(f"writing {kind} {precision}")
+            path = file_of(net.stem, kind, precision, folder)
+            stays = kept if precision == "mixed" else ()
+            write = _write_onnx if kind == "onnx" else _write_ir
+            files = write(plain, calibrated, calibration, precision, stays, path)
+            made.append(Variant(kind, precision, files, stays))
+    return Made(tuple(made), tuple(found))
+
+
+def _plain(net: Net, opset: int) -> onnx.ModelProto:
+    if net.module is not None:
+        return trace(net.module, net.inputs, net.outputs, net.varying, opset)
+    assert net.graph is not None  # one of both is always there
+    return cleaned(onnx.load(str(net.graph)))
+
+
+def _write_onnx(
+    plain: onnx.ModelProto,
+    calibrated: Calibrated | None,
+    calibration: Sequence[Feeds],  # noqa: ARG001 - like its sibling
+    precision: Precision,
+    kept: Sequence[str],
+    path: Path,
+) -> tuple[Path, ...]:
+    if calibrated is None or precision in ("fp32", "fp16"):
+        model = plain if precision == "fp32" else with_half_weights(plain)
+    else:
+        model = quantized(calibrated, [name for name in calibrated.layers if name not in kept])
+    save(model, path)
+    return (path,)
+
+
+def _write_ir(
+    plain: onnx.ModelProto,
+    calibrated: Calibrated | None,
+    calibration: Sequence[Feeds],
+    precision: Precision,
+    kept: Sequence[str],
+    path: Path,
+) -> tuple[Path, ...]:
+    model = ir.read(plain)
+    if calibrated is not None and precision in ("int8", "mixed"):
+        never = [n.name for n in plain.graph.node if n.name not in calibrated.layers]
+        others = [n for n in never if n and _is_of(plain, n, calibrated.operators)]
+        model = ir.quantized(model, calibration, [*kept, *others])
+    return ir.save(model, path, half=precision != "fp32")
+
+
+def _is_of(model: onnx.ModelProto, name: str, operators: Sequence[str]) -> bool:
+    return any(node.name == name and node.op_type in operators for node in model.graph.node)
+
+
+def error_function(
+    plain: onnx.ModelProto, feeds: Sequence[Feeds]
+) -> Callable[[onnx.ModelProto], float]:
+    """Give a function that measures how far a graph's outputs are from the plain one's.
+
+    It is the root mean square of the difference over that of the output, and the largest over all
+    outputs.
+    """
+    truth = onnx_runner(plain)
+    wanted = [truth(f) for f in feeds]
+    return lambda model: errors(onnx_runner(model), feeds, wanted)[1]
+
+
+def recorded(net: Net, which: str = CALIBRATION, most: int | None = None) -> list[Feeds]:
+    """Gather what a net meets; at most so many, from all over."""
+    found = list(net.recorded(which))
+    return found if most is None else _some(found, most)
+
+
+def _some(found: Sequence[Feeds], most: int) -> list[Feeds]:
+    places = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))
+    return [found[i] for i in places]
