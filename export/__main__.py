@@ -33,9 +33,9 @@ def main() -> None:
 @main.command("list")
 def list_() -> None:
     """Show what can be built, and what weights each takes."""
-    from export.recipes import all_recipes
+    from export.recipes import recipe_named, recipe_names
 
-    for recipe in all_recipes().values():
+    for recipe in map(recipe_named, recipe_names()):
         click.echo(f"{recipe.name:22} {recipe.title}\n{'':22} weights: {recipe.weights}")
 
 

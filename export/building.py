@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import torch
 
 from edgeavatar.errors import IntegrityError, UsageError
 from export.calibration import CALIBRATION, HELD_OUT
@@ -73,10 +72,13 @@ def build(
     EdgeAvatarError
         The checkpoint does not fit, or models are missing.
     """
-    # More threads sum in another order, and two builds would differ.
-    torch.set_num_threads(1)
     tell(f"{recipe.name}: reading the weights")
     nets = recipe.nets(checkpoint)
+    if any(net.module is not None for net in nets):
+        import torch
+
+        # More threads sum in another order, and two builds would differ.
+        torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     layers, parts = {}, []

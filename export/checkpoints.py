@@ -48,6 +48,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not _wants_code(error):
+            raise IntegrityError(
+                f"{path.name}: expected a checkpoint of torch.save, found another kind of file"
+            ) from error
         raise IntegrityError(
             f"{path.name}: expected tensors only, found objects that need code of their own;"
             " save the net's state_dict() and nothing else"
@@ -66,6 +70,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if all(name.startswith(_PARALLEL) for name in tensors):
         tensors = {name.removeprefix(_PARALLEL): tensor for name, tensor in tensors.items()}
     return tensors
+
+
+def _wants_code(error: pickle.UnpicklingError) -> bool:
+    return "GLOBAL" in str(error) or "Unsupported class" in str(error)
 
 
 def _flat(content: object, prefix: str = "") -> list[tuple[str, Tensor]]:

@@ -6,15 +6,16 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxslim
-import torch
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 OPSET = 17
 OPSETS = range(17, 22)
@@ -52,6 +53,8 @@ def trace(
     onnx.ModelProto
         In single precision.
     """
+    import torch
+
     draft = io.BytesIO()
     net = net.eval().cpu()
     with warnings.catch_warnings():
@@ -157,6 +160,8 @@ def shipped_tensors(
     ValueError
         The graph is not one of this net.
     """
+    import torch
+
     state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     draw = torch.Generator().manual_seed(0)
     for tensor in state.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def save(model: ov.Model, path: Path, *, half: bool) -> tuple[Path, Path]:
     half
         Store weights in half precision.
     """
+    for number, op in enumerate(model.get_ordered_ops()):
+        # What has no name is counted through the process, and files would differ from run to run.
+        if re.fullmatch(rf"{op.get_type_name()}_\d+", op.get_friendly_name()):
+            op.set_friendly_name(f"{op.get_type_name()}_{number}")
     weights = path.with_suffix(".bin")
     draft = path.with_name(f"part-{path.name}")
     ov.save_model(model, draft, compress_to_fp16=half)

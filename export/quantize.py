@@ -91,6 +91,9 @@ def quantized(calibrated: Calibrated, layers: Sequence[str]) -> onnx.ModelProto:
     """Make some layers INT8 and leave the others as they are."""
     model = onnx.ModelProto()
     model.CopyFrom(calibrated.model)
+    if not layers:
+        # To the library, no names mean all.
+        return model
     # Biases follow their layer; shapes and activations in float need no more.
     with _quietly():
         quantizer = QDQQuantizer(

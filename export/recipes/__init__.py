@@ -1,7 +1,8 @@
-"""What can be exported: one recipe for each net, and how to judge whether it still does its task."""
+"""What can be exported: a recipe for each net, and how to judge whether it still does its task."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from edgeavatar.errors import UsageError
@@ -9,12 +10,18 @@ from edgeavatar.errors import UsageError
 if TYPE_CHECKING:
     from export.recipes.base import Recipe
 
+_ROOMS = {
+    "mouth-painter": "painter",
+    "mouth-painter-small": "painter",
+    "motion-nets": "motion",
+}
+"""Names of recipes and the modules that hold them, each imported when it is wanted: some need torch
+and others do not."""
 
-def all_recipes() -> dict[str, Recipe]:
-    """Give every recipe by its name."""
-    from export.recipes import motion, painter
 
-    return {r.name: r for module in (painter, motion) for r in module.RECIPES}
+def recipe_names() -> tuple[str, ...]:
+    """Give the names of all recipes."""
+    return tuple(_ROOMS)
 
 
 def recipe_named(name: str) -> Recipe:
@@ -25,7 +32,7 @@ def recipe_named(name: str) -> Recipe:
     UsageError
         There is none of that name.
     """
-    known = all_recipes()
-    if name not in known:
-        raise UsageError(f"expected a net of {', '.join(known)}, found {name}")
-    return known[name]
+    if name not in _ROOMS:
+        raise UsageError(f"expected a net of {', '.join(_ROOMS)}, found {name}")
+    recipes: tuple[Recipe, ...] = import_module(f"export.recipes.{_ROOMS[name]}").RECIPES
+    return next(recipe for recipe in recipes if recipe.name == name)

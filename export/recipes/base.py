@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import torch
-from torch import Tensor, nn
 
 from edgeavatar.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Array = npt.NDArray[Any]
 Feeds: TypeAlias = Mapping[str, Array]
@@ -90,12 +91,14 @@ class Recipe:
 
 def torch_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:
     """Run a net of torch."""
+    import torch
+
     module = module.eval().cpu()
 
-    @torch.no_grad()
     def run(feeds: Feeds) -> dict[str, Array]:
-        made = module(*(torch.from_numpy(np.array(a)) for a in feeds.values()))
-        parts = (made,) if isinstance(made, Tensor) else made
+        with torch.no_grad():
+            made = module(*(torch.from_numpy(np.array(a)) for a in feeds.values()))
+        parts = (made,) if isinstance(made, torch.Tensor) else made
         return {name: part.numpy() for name, part in zip(outputs, parts, strict=True)}
 
     return run
