@@ -7,6 +7,7 @@ DATA ?= $(or $(EDGEAVATAR_DATA),../shared/data)
 # Of training, on a GPU of the size of an H100; multiply by what yours is slower.
 MINUTES ?= 60
 PHASES ?= listen:0.18,move:0.07,both:0.15,listen:0.28,hear:0.32
+NETS ?= mouth-painter mouth-painter-small motion-nets
 DEMO_TEXT ?= Good morning. Every frame of this video was made on this computer, without a network. \
 	My face belongs to nobody, and my voice is a small file on this disk.
 
@@ -16,10 +17,13 @@ PIP := $(BIN)/python -m pip
 PIP_INSTALL := $(PIP) install --disable-pip-version-check --no-deps --require-hashes --only-binary=:all:
 PROJECT := pyproject.toml hatch_build.py edgeavatar/__init__.py
 
+NEEDS_EXPORT = $(BIN)/python -c 'import torch, onnx, onnxslim, nncf, PIL' 2>/dev/null || { echo "error: expected torch, \
+	onnx, onnxslim, nncf and pillow, found not all of them; install them: $(BIN)/pip install -e '.[export]'" >&2; exit 1; }
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test install install-dev check format bench export train models docs lock clean distclean
+.PHONY: help demo test install install-dev check format bench export basis train models docs lock clean distclean
 
 help: ## this list
 	@printf 'make TARGET\n\n'
@@ -83,23 +87,30 @@ bench: install-dev ## speed and quality, each benchmark with its table
 	@$(BIN)/edgeavatar models install --profile test
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
-export: install-dev ## derive the weights of our own anew from the data sets in DATA
-	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make export DATA=FOLDER" >&2; exit 1; }
+export: install-dev ## build and judge the files of our nets in out/export (NETS="mouth-painter" chooses)
+	@$(NEEDS_EXPORT)
+	@$(BIN)/edgeavatar models install face portrait voice-hibari
+	@set -e; for net in $(NETS); do $(BIN)/python -m export build $$net -o out/export/$$net; done
+
+basis: install-dev ## derive the face basis anew from the rig in DATA
+	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make basis DATA=FOLDER" >&2; exit 1; }
 	@$(BIN)/edgeavatar models install face
 	$(BIN)/python -m export.face_basis --rig "$(DATA)/ict_facekit.npz" -o models/face_basis.npz
 
 train: install-dev ## train the nets anew from the data sets in DATA (a GPU, or patience)
 	@test -d "$(DATA)" || { echo "error: expected the data sets in $(DATA), found nothing; make train DATA=FOLDER" >&2; exit 1; }
-	@$(BIN)/python -c 'import torch, onnx, PIL' 2>/dev/null || { echo "error: expected torch, onnx and pillow, found not all of them; install them: $(BIN)/pip install -e '.[export]'" >&2; exit 1; }
-	@$(BIN)/edgeavatar models install face voice-hibari voice-kokoro voice-joe
+	@$(NEEDS_EXPORT)
+	@$(BIN)/edgeavatar models install face portrait voice-hibari voice-kokoro voice-joe
 	$(BIN)/python -m export.train.pack --data "$(DATA)" --cache out/cache -o out/pack
 	$(BIN)/python -m export.train.motion --pack out/pack -o out/motion --minutes $(MINUTES) --phases $(PHASES)
-	$(BIN)/python -m export.to_onnx --checkpoint out/motion/motion.pt -o models
+	$(BIN)/python -m export build motion-nets --checkpoint out/motion/motion.pt -o out/export/motion-nets
+	$(BIN)/python -m export publish out/export/motion-nets --precision fp16
 	$(BIN)/python -m export.train.mouths --data "$(DATA)" -o out/mouths
 	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter --minutes 4 --batch 48
 	$(BIN)/python -m export.train.painter --pack out/mouths -o out/painter-small --minutes 4 --batch 48 --width 16
-	for net in painter painter-small; do \
-		$(BIN)/python -m export.to_onnx --checkpoint out/$$net/painter.pt -o models || exit 1; done
+	set -e; for net in painter painter-small; do \
+		$(BIN)/python -m export build mouth-$$net --checkpoint out/$$net/painter.pt -o out/export/mouth-$$net; \
+		$(BIN)/python -m export publish out/export/mouth-$$net --precision fp16,int8 --format onnx; done
 
 models: install ## install the default models
 	@$(BIN)/edgeavatar models install --profile default

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,6 +21,7 @@ from edgeavatar.backends import available_backends, available_devices, open_sess
 from edgeavatar.backends.base import usable_cores
 from edgeavatar.backends.cache import cache_folder
 from edgeavatar.errors import EdgeAvatarError, IntegrityError, ModelNotFound
+from edgeavatar.tuning.settings import ProfileState, load_tuning, profile_status, unmeasured
 
 REQUIRED_PROFILE = "default"
 
@@ -96,6 +98,22 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class TuningStatus:
+    """What ``edgeavatar tune`` measured here, if it did."""
+
+    path: str
+    """Of the profile, whether or not it is there; empty where there shall be none."""
+    state: ProfileState
+    measured: str
+    """When, in UTC; empty if there is no profile to be read."""
+    age_days: float
+    models: int
+    """Nets that the profile is used for."""
+    told: str
+    """Why it is not used, or not for all; empty if there is nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All that was found."""
 
@@ -112,6 +130,7 @@ class Diagnosis:
     models: tuple[ModelStatus, ...]
     store: str
     cache: str
+    tuning: TuningStatus
     encoders: tuple[str, ...]
     """Built into PyAV; one that needs hardware may still refuse to open."""
     problems: tuple[str, ...]
@@ -161,8 +180,34 @@ def diagnose() -> Diagnosis:
         models=models,
         store=str(zoo.store_root()),
         cache=str(cache_folder()),
+        tuning=_tuning(),
         encoders=_encoders(problems),
         problems=tuple(problems),
+    )
+
+
+def _tuning() -> TuningStatus:
+    # A machine that was not tuned is ready all the same: nothing here is a problem.
+    status = profile_status()
+    told, models = status.told, 0
+    if status.state == "fits" and status.profile is not None:
+        tuning = load_tuning()
+        notes, new = list(tuning.notes), unmeasured(status.profile)
+        if new:
+            notes.append(f"not yet measured here: {', '.join(new)}; run: edgeavatar tune")
+        told, models = "; ".join(notes), len(tuning.models)
+    path = "" if status.path is None else str(status.path)
+    if status.profile is None:
+        return TuningStatus(path, status.state, "", 0.0, models, told)
+    measured = status.profile.measured
+    age_s = (datetime.now(UTC) - measured).total_seconds()
+    return TuningStatus(
+        path=path,
+        state=status.state,
+        measured=measured.isoformat(timespec="seconds"),
+        age_days=round(age_s / 86400, 2),
+        models=models,
+        told=told,
     )
 
 

@@ -16,11 +16,16 @@ from typing import Any, Literal, cast
 from edgeavatar.errors import ModelNotFound, UsageError
 
 CommercialUse = Literal["yes", "no", "unclear"]
+Precision = Literal["fp32", "fp16", "int8", "mixed"]
 
 STAMP_NAME = "installed.json"
 """Name of the stamp in the folder of an installed model; no file of a model may have it."""
 
 COMMERCIAL_USES = ("yes", "no", "unclear")
+PRECISIONS = ("fp32", "fp16", "int8", "mixed")
+"""What the weights of a file are kept in; mixed is int8 with some layers in float."""
+NET_SUFFIXES = (".onnx", ".ort", ".xml", ".tflite")
+"""Files that a backend opens."""
 PROFILES = ("default", "small", "best", "test")
 CLEAR_PROFILES = ("default", "small", "best")
 """Profiles whose models must all be free for commercial use."""
@@ -108,6 +113,15 @@ class ModelFile:
     inputs: tuple[TensorDeclaration, ...]
     """Empty if the file has no tensors or they are not declared."""
     outputs: tuple[TensorDeclaration, ...]
+    precision: Precision = "fp32"
+    variant_of: str | None = None
+    """Key of the file of the same model that computes the same and is used where nothing else was
+    measured to be better here; None for a file that stands for itself."""
+    weights: str | None = None
+    """Key of the ``.bin`` file that an ``.xml`` file reads, beside it under the same name."""
+    tolerance: float | None = None
+    """How far the outputs of a variant may be from those of its base: the root of the mean square
+    of their difference over that of the base's output, of the output where it is largest."""
 
     @property
     def is_local(self) -> bool:
@@ -159,6 +173,10 @@ class Model:
         for file in sorted(self.files.values(), key=lambda file: file.path):
             digest.update(f"{file.key}\0{file.path}\0{file.bytes}\0{file.sha256}\n".encode())
         return digest.hexdigest()
+
+    def variants(self, key: str) -> tuple[ModelFile, ...]:
+        """Return the files that may be opened in place of the file ``key``, in their order."""
+        return tuple(file for file in self.files.values() if file.variant_of == key)
 
     @property
     def folder(self) -> PurePosixPath:
@@ -259,6 +277,15 @@ class _Entry:
         if sound and value <= 0:
             self.fault(field, f"must be above 0, found {value}")
         return value
+
+    def share(self, field: str) -> float | None:
+        if field not in self.table:
+            return None
+        value = self.table.pop(field)
+        if type(value) not in (int, float) or not 0.0 < value < 1.0:
+            self.fault(field, f"must be a number above 0 and below 1, found {value!r}")
+            return None
+        return float(value)
 
     def items(self, field: str) -> list[Any]:
         return cast(list[Any], self._take(field, list, [], False))
@@ -371,6 +398,9 @@ def _read_model(name: str, entry: _Entry, archives: Mapping[str, Archive], origi
         files[key] = _read_file(key, item, archives)
     if not files:
         entry.fault("files", "must have at least one file")
+    for key, file in files.items():
+        for field, text in _pairing_faults(file, files):
+            entry.fault(f"files.{key}.{field}", text)
     paths = [file.path for file in files.values()]
     for path in sorted({path for path in paths if paths.count(path) > 1}):
         entry.fault("files", f"two files have the path {path!r}")
@@ -421,6 +451,9 @@ def _read_file(key: str, entry: _Entry, archives: Mapping[str, Archive]) -> Mode
     path = local or entry.relative_path("path")
     if path == STAMP_NAME:
         entry.fault("path", f"{STAMP_NAME} is the name of the stamp")
+    variant_of = entry.text("variant_of", required=False) or None
+    # What a variant is good for, its precision says; only a base may leave it out.
+    precision = entry.text("precision", choices=PRECISIONS, required=variant_of is not None)
     file = ModelFile(
         key=key,
         path=path,
@@ -429,9 +462,45 @@ def _read_file(key: str, entry: _Entry, archives: Mapping[str, Archive]) -> Mode
         parts=parts,
         inputs=_read_tensors(entry, "inputs"),
         outputs=_read_tensors(entry, "outputs"),
+        precision=cast(Precision, precision or "fp32"),
+        variant_of=variant_of,
+        weights=entry.text("weights", required=False) or None,
+        tolerance=entry.share("tolerance"),
     )
     entry.done()
     return file
+
+
+def _pairing_faults(file: ModelFile, files: Mapping[str, ModelFile]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a file that do not fit the other files of its model, and why."""
+    suffix = PurePosixPath(file.path).suffix
+    if file.weights is not None:
+        weights = files.get(file.weights)
+        beside = PurePosixPath(file.path).with_suffix(".bin")
+        if suffix != ".xml":
+            yield "weights", f"is for .xml files, found {file.path}"
+        elif weights is None:
+            yield "weights", f"there is no file {file.weights!r} in this model"
+        elif PurePosixPath(weights.path) != beside:
+            yield "weights", f"must lie at {beside}, found {weights.path}"
+    if file.variant_of is None:
+        if file.tolerance is not None:
+            yield "tolerance", "is for variants, and this file has no variant_of"
+        return
+    base = files.get(file.variant_of)
+    if base is None:
+        yield "variant_of", f"there is no file {file.variant_of!r} in this model"
+        return
+    if base.variant_of is not None:
+        yield "variant_of", f"{base.key} is a variant itself; name the base, {base.variant_of}"
+    if suffix not in NET_SUFFIXES:
+        yield "variant_of", f"must be a file {', '.join(NET_SUFFIXES)}, found {file.path}"
+    if suffix == ".xml" and file.weights is None:
+        yield "weights", "is missing, must be the key of the .bin file"
+    for field in ("inputs", "outputs"):
+        own, wanted = getattr(file, field), getattr(base, field)
+        if own and wanted and own != wanted:
+            yield field, f"must be those of {base.key}"
 
 
 def _read_part(

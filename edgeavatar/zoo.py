@@ -52,6 +52,7 @@ __all__ = [
     "TensorDeclaration",
     "check_installed",
     "check_manifest",
+    "file_of",
     "file_sha256",
     "is_installed",
     "is_sound",
@@ -201,6 +202,41 @@ def check_installed(model: Model, root: Path | None = None) -> Mapping[str, Path
         with contextlib.suppress(OSError):
             write_stamp(model, folder)
     return {file.key: folder / file.path for file in model.files.values()}
+
+
+def file_of(name: str, key: str, *, root: Path | None = None) -> Path:
+    """Return one file of an installed model.
+
+    Of a model that comes with the project, no more is hashed than this file and its weights.
+
+    Parameters
+    ----------
+    name, key
+        A model of the manifest and one of its files.
+    root
+        Another store than :func:`store_root`.
+
+    Raises
+    ------
+    ModelNotFound
+        If there is no such model or file, or it is not installed.
+    IntegrityError
+        If the file is missing or is not the declared one.
+    """
+    model = load_manifest().model(name)
+    if key not in model.files:
+        known = ", ".join(model.files)
+        raise ModelNotFound(f"model {name} has no file {key!r}; its files are {known}")
+    if not model.is_local:
+        return check_installed(model, root)[key]
+    for part in (key, model.files[key].weights):
+        if part is None:
+            continue
+        file = model.files[part]
+        fault = _file_fault(model.origin / file.path, file)
+        if fault:
+            raise IntegrityError(f"{model.origin / file.path}: {fault}; {_remedy(model)}")
+    return model.origin / model.files[key].path
 
 
 def is_sound(model: Model, root: Path | None = None) -> bool:

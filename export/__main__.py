@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeavatar.errors import EdgeAvatarError, UsageError
+
+if TYPE_CHECKING:
+    from export.converting import Conversion
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 _PRECISIONS = ("fp32", "fp16", "int8", "mixed")
@@ -66,14 +70,21 @@ def build(
     device_report: bool,
     output: Path,
 ) -> None:
-    """Build NAME: trace, quantize, measure, judge, report."""
+    """Build NAME: trace, quantize, measure, judge, report; or pack and check a model of others."""
     from export.building import Wanted
     from export.building import build as run
     from export.calibration import SETS
+    from export.converting import Conversion
     from export.graph import OPSETS
     from export.recipes import recipe_named
+    from export.recipes.base import wants_no_checkpoint
     from export.report import as_markdown
 
+    recipe = recipe_named(name)
+    if isinstance(recipe, Conversion):
+        wants_no_checkpoint(name, checkpoint)
+        _pack(recipe, output)
+        return
     if calibration not in SETS:
         raise UsageError(f"expected a calibration set of {', '.join(SETS)}, found {calibration}")
     if opset not in OPSETS:
@@ -85,11 +96,21 @@ def build(
         opset=opset,
         threads=threads,
     )
-    report = run(recipe_named(name), checkpoint, output, wanted, _tell)
+    report = run(recipe, checkpoint, output, wanted, _tell)
     if device_report:
         click.echo(json.dumps(report["device"], indent=1))
     click.echo(as_markdown(report))
     click.echo(str(output / "report.md"))
+
+
+def _pack(conversion: Conversion, output: Path) -> None:
+    from export.converting import as_markdown, convert
+
+    report = convert(conversion, output, _tell)
+    click.echo(as_markdown(report))
+    click.echo(str(output / "report.md"))
+    if not report["passed"]:
+        sys.exit(1)
 
 
 @main.command()
@@ -100,12 +121,16 @@ def compare(folder: Path, threads: int | None, as_json: bool) -> None:
     """Measure the files in FOLDER again, on this machine; exit 1 if none but fp32 passes."""
     from export.building import Wanted, read_report
     from export.building import compare as run
+    from export.converting import Conversion
     from export.device import describe_device
     from export.recipes import recipe_named
     from export.report import as_markdown, report_of
 
     before = read_report(folder)
-    results = run(recipe_named(before["name"]), folder, Wanted(threads=threads), _tell)
+    recipe = recipe_named(before["name"])
+    if isinstance(recipe, Conversion):  # read_report takes no report of one
+        raise UsageError(f"expected a net in {folder}, found the pack {recipe.name}")
+    results = run(recipe, folder, Wanted(threads=threads), _tell)
     details = {key: before[key] for key in ("checkpoint", "opset", "calibration", "nets", "sha256")}
     report = report_of(before["name"], before["title"], results, {}, describe_device(), details)
     click.echo(json.dumps([asdict(r) for r in results]) if as_json else as_markdown(report))
@@ -126,16 +151,20 @@ def card(folder: Path) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--precision", "precisions", default="", help="Only these; by default all.")
+@click.option("--format", "formats", default="", help="Only these; by default all.")
 @click.option(
     "--models", type=click.Path(path_type=Path), default=MODELS, help="Folder of the manifest."
 )
-def publish(folder: Path, precisions: str, models: Path) -> None:
+def publish(folder: Path, precisions: str, formats: str, models: Path) -> None:
     """Copy the files in FOLDER that passed to the weights that ship, and enter them."""
     from export.building import read_report
     from export.publishing import publish as run
 
-    only = _among(precisions, _PRECISIONS, "precisions") if precisions else ()
-    for name in run(read_report(folder), folder, models, only):
+    only = (
+        _among(precisions or ",".join(_PRECISIONS), _PRECISIONS, "precisions"),
+        _among(formats or ",".join(_FORMATS), _FORMATS, "formats"),
+    )
+    for name in run(read_report(folder), folder, models, *only):
         click.echo(str(models / name))
 
 

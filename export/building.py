@@ -131,7 +131,7 @@ def build(
 def _part(net: Net, variants: Sequence[Variant]) -> dict[str, Any]:
     return {
         "stem": net.stem,
-        "manifest": list(net.manifest),
+        "manifest": None if net.manifest is None else list(net.manifest),
         "variants": [
             {
                 "format": v.format,
@@ -183,13 +183,20 @@ def read_report(folder: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise IntegrityError(f"{path}: expected JSON, found: {error}; build again") from error
+    if isinstance(report, dict) and "checks" in report:
+        raise UsageError(
+            f"expected a net in {folder}, found the pack {report.get('name')}; its report is all "
+            "there is to it"
+        )
     if not isinstance(report, dict) or not {"name", "nets", "results"} <= report.keys():
         raise IntegrityError(f"{path}: expected the report of a build, found something else")
     return report
 
 
 def compare(recipe: Recipe, folder: Path, wanted: Wanted, tell: Tell) -> list[Result]:
-    """Measure the files of a build again, here; the ONNX file in single precision is the truth.
+    """Measure the files of a build again, here, beside its ONNX file in single precision.
+
+    Where there is none, the truth is the graph that the files were made of.
 
     Raises
     ------
@@ -211,12 +218,12 @@ def compare(recipe: Recipe, folder: Path, wanted: Wanted, tell: Tell) -> list[Re
             if hashlib.sha256(path.read_bytes()).hexdigest() != report["sha256"][path.name]:
                 raise IntegrityError(f"{path}: expected the file that was built; build again")
         truth = file_of(net.stem, "onnx", "fp32", folder)
-        if not truth.is_file():
+        if net.through_onnx and not truth.is_file():
             raise IntegrityError(f"expected {truth}, found none; build again")
         results += measure(
             net,
             variants,
-            onnx_runner(onnx.load(str(truth))),
+            onnx_runner(onnx.load(str(truth))) if net.through_onnx else net.reference(),
             recorded(net, HELD_OUT, HELD_OUT_INPUTS),
             wanted.threads,
             wanted.rounds,

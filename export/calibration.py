@@ -168,8 +168,13 @@ def _renderer(
     return NeuralRenderer(person, triangles, interior, known.light, painter, reference)
 
 
-def heard_streams(which: str) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield what the listener hears of the default voice: fast, slow, with noise, after silence.
+def people(which: str) -> range:
+    """Give the seeds of the portraits of a set."""
+    return _PEOPLE[which]
+
+
+def spoken(which: str) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what the default voice says: fast, slow, with noise, half a second of quiet around it.
 
     Parameters
     ----------
@@ -179,7 +184,7 @@ def heard_streams(which: str) -> Iterator[npt.NDArray[np.float32]]:
     Yields
     ------
     numpy.ndarray
-        ``(n, 80)`` float32, see :class:`edgeavatar.motion.hearing.Hearing`.
+        ``(n,)`` float32 at 16 kHz.
 
     Raises
     ------
@@ -191,15 +196,27 @@ def heard_streams(which: str) -> Iterator[npt.NDArray[np.float32]]:
         for words, rate, noise_db in itertools.product(
             _SAID[which], _RATES[which], _NOISE_DB[which]
         ):
-            spoken = (chunk.audio for chunk in voice.synthesize(words, rate=rate))
-            parts = [chunk.samples for chunk in resample_stream(spoken, SAMPLE_RATE)]
+            chunks = (chunk.audio for chunk in voice.synthesize(words, rate=rate))
+            parts = [chunk.samples for chunk in resample_stream(chunks, SAMPLE_RATE)]
             quiet = np.zeros(SAMPLE_RATE // 2, np.float32)
             sound = np.concatenate([quiet, *parts, quiet])
             if noise_db is not None:
                 level = float(np.sqrt((sound**2).mean())) * 10.0 ** (-noise_db / 20.0)
-                sound = sound + draw.normal(0.0, level, len(sound)).astype(np.float32)
-            hearing = Hearing()
-            yield np.concatenate([hearing.push(sound.astype(np.float32)), hearing.flush()])
+                sound = sound + draw.normal(0.0, level, len(sound))
+            yield sound.astype(np.float32)
+
+
+def heard_streams(which: str) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what the listener hears of :func:`spoken`.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(n, 80)`` float32, see :class:`edgeavatar.motion.hearing.Hearing`.
+    """
+    for sound in spoken(which):
+        hearing = Hearing()
+        yield np.concatenate([hearing.push(sound), hearing.flush()])
 
 
 def streamed(net: Runner, streams: Iterable[Array], start: Array) -> Iterator[Feeds]:

@@ -78,12 +78,15 @@ def measure(
     results: list[Result] = []
     for backend in READS["onnx"]:
         mine = [v for v in variants if backend in READS[v.format]]
+        if not mine:
+            continue
         sessions = {
             v: open_session(v.path, backend=backend, threads=count)  # type: ignore[arg-type]
             for v in mine
         }
         # What is not asked for is still what others are compared with.
-        base = next(v for v in mine if v.precision == "fp32" and v.format == "onnx")
+        plain_ones = sorted((v for v in mine if v.precision == "fp32"), key=lambda v: v.format)
+        base = plain_ones[0]  # that of ONNX, where there is one
         for v in mine:
             _check_declared(net, sessions[v])
         tell(f"timing {len(mine)} variants on {backend}")

@@ -19,7 +19,12 @@ _SLACK = 2.0
 before ``edgeavatar tune`` refuses it."""
 
 
-def entries_of(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def entries_of(
+    report: Mapping[str, Any],
+    folder: Path,
+    precisions: Sequence[str] = ("fp16", "int8", "mixed"),
+    formats: Sequence[str] = ("onnx", "openvino"),
+) -> dict[str, str]:
     """Write the manifest's tables for all files that passed on some backend, by their headings.
 
     Parameters
@@ -28,9 +33,13 @@ def entries_of(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
         Of a build.
     folder
         Where its files are.
+    precisions, formats
+        Only these.
     """
     tables: dict[str, str] = {}
     for part in report["nets"]:
+        if part["manifest"] is None:
+            continue
         model, base = part["manifest"]
         for variant in part["variants"]:
             results = [
@@ -39,6 +48,8 @@ def entries_of(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
                 if (r["stem"], r["format"], r["precision"])
                 == (part["stem"], variant["format"], variant["precision"])
             ]
+            if variant["precision"] not in precisions or variant["format"] not in formats:
+                continue
             # Shipped files are those of half precision, and what beats them.
             if variant["precision"] == "fp32" or not any(r["passed"] for r in results):
                 continue
@@ -110,7 +121,11 @@ def _end_of_table(manifest: str, start: int) -> int:
 
 
 def publish(
-    report: Mapping[str, Any], folder: Path, models: Path, only: Sequence[str]
+    report: Mapping[str, Any],
+    folder: Path,
+    models: Path,
+    precisions: Sequence[str] = ("fp16", "int8", "mixed"),
+    formats: Sequence[str] = ("onnx", "openvino"),
 ) -> list[str]:
     """Copy files that passed, and enter them.
 
@@ -122,8 +137,8 @@ def publish(
         Where its files are.
     models
         Folder of the weights that ship, with the manifest.
-    only
-        Precisions to take; all if empty.
+    precisions, formats
+        Only these.
 
     Returns
     -------
@@ -137,11 +152,7 @@ def publish(
     UsageError
         Nothing passed, or the manifest does not know the model.
     """
-    tables = {
-        heading: table
-        for heading, table in entries_of(report, folder).items()
-        if not only or any(f'precision = "{p}"' in table for p in only)
-    }
+    tables = entries_of(report, folder, precisions, formats)
     if not tables:
         raise UsageError("expected files that passed every gate, found none; see report.md")
     names = [re.findall(r'local = "([^"]+)"', table)[0] for table in tables.values()]

@@ -47,7 +47,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         + ", ".join(f"{k} {v}" for k, v in device["versions"].items()),
         "",
         f"Calibrated on {report['calibration']['inputs']} inputs ({report['calibration']['set']}), "
-        f"judged on others. Speed is that of fp32 ONNX on the same backend over this, paired.",
+        f"judged on others. Speed is that of fp32 (of ONNX, if there is any) on the same backend "
+        "over this, paired.",
         "",
         "| file | backend | ms p50 | p95 | speed | kB | rms error | task | worst | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",

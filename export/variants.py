@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from export import ir
+from export import ir, ir_layers
 from export.calibration import CALIBRATION
 from export.differences import errors
 from export.gates import Format, Precision
@@ -93,9 +93,11 @@ def make_variants(
     tell
         Called with what is being done.
     """
+    wanted = [p for p in precisions if p != "fp32"]
+    if not net.through_onnx:
+        return _without_onnx(net, wanted, calibration, folder, tell)
     tell("tracing")
     plain = _plain(net, opset)
-    wanted = [p for p in precisions if p != "fp32"]
     calibrated, found, kept = None, [], ()
     if "int8" in wanted or "mixed" in wanted:
         tell(f"calibrating with {len(calibration)} inputs")
@@ -116,6 +118,46 @@ def make_variants(
             write = _write_onnx if kind == "onnx" else _write_ir
             files = write(plain, calibrated, calibration, precision, stays, path)
             made.append(Variant(kind, precision, files, stays))
+    return Made(tuple(made), tuple(found))
+
+
+def _without_onnx(
+    net: Net,
+    wanted: Sequence[Precision],
+    calibration: Sequence[Feeds],
+    folder: Path,
+    tell: Tell,
+) -> Made:
+    """Write what OpenVINO makes of a graph that it reads by itself."""
+    assert net.graph is not None  # it would be a net of torch
+    plain = ir.read(net.graph)
+    plain.reshape({name: list(shape) for name, shape in net.shapes.items()})
+    found: list[Sensitivity] = []
+    models = {"fp32": plain, "fp16": plain}
+    if "int8" in wanted or "mixed" in wanted:
+        tell(f"quantizing with {len(calibration)} inputs")
+        models["int8"] = ir.quantized(plain, calibration, net.kept)
+    kept: tuple[str, ...] = ()
+    if "mixed" in wanted:
+        tell("measuring the sensitivity of layers")
+        judged = _some(calibration, _JUDGED)
+        run = ir_layers.runner(plain, net.outputs)
+        right = [run(feeds) for feeds in judged]
+        found = sorted(
+            ir_layers.sensitivities(
+                models["int8"],
+                lambda model: errors(ir_layers.runner(model, net.outputs), judged, right)[1],
+            ),
+            key=lambda s: (-s.error, s.layer),
+        )
+        kept = kept_in_float(found)
+        models["mixed"] = ir.quantized(plain, calibration, [*net.kept, *kept])
+    made = []
+    for precision in ("fp32", *wanted):
+        tell(f"writing openvino {precision}")
+        path = file_of(net.stem, "openvino", precision, folder)
+        files = ir.save(models[precision], path, half=precision != "fp32")
+        made.append(Variant("openvino", precision, files, kept if precision == "mixed" else ()))
     return Made(tuple(made), tuple(found))
 
 

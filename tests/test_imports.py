@@ -28,11 +28,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "zoo": GROUND | {"manifest"},
     **dict.fromkeys(STAGES, GROUND | FOUNDATION),
     "installing": GROUND | {"zoo"},
-    "diagnosis": GROUND | FOUNDATION,
+    # Measures the nets with what the stages feed them; of all rooms only those above the stages
+    # read what it found, and hand it down.
+    "tuning": GROUND | FOUNDATION | STAGES | {"manifest"},
+    "diagnosis": GROUND | FOUNDATION | {"tuning"},
     # Draws what the motion stage makes, lip gap included.
     "plotting": GROUND | {"motion"},
-    "pipeline": GROUND | FOUNDATION | STAGES | {"plotting"},
-    "cli": GROUND | FOUNDATION | STAGES | {"pipeline", "diagnosis"},
+    "pipeline": GROUND | FOUNDATION | STAGES | {"plotting", "tuning"},
+    "cli": GROUND | FOUNDATION | STAGES | {"pipeline", "diagnosis", "tuning"},
 }
 """Room -> the other rooms it may import. A new room is entered here, with a reason."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from edgeavatar.backends import Session
+    from edgeavatar.backends import Session, TunedModels
     from edgeavatar.types import AudioChunk, FloatArray
 
 SAMPLE_RATE = 16000
@@ -18,7 +18,10 @@ HOP_LENGTH = 512
 """Samples that one probability speaks of (32 ms)."""
 _CONTEXT = 64
 """Samples of the window before that the net is shown again."""
-_STATE_SHAPE = (2, 1, 128)
+WINDOW_LENGTH = HOP_LENGTH + _CONTEXT
+"""Samples that the net is given at once."""
+STATE_SHAPE = (2, 1, 128)
+"""Of what the net remembers."""
 
 THRESHOLD = 0.5
 RELEASE = 0.35
@@ -65,7 +68,7 @@ class VoiceActivityDetector:
 
     def reset(self) -> None:
         """Forget all sound, as at the start of another recording."""
-        self._state: Any = np.zeros(_STATE_SHAPE, np.float32)
+        self._state: Any = np.zeros(STATE_SHAPE, np.float32)
         self._context = np.zeros(_CONTEXT, np.float32)
         self._rest = np.zeros(0, np.float32)
 
@@ -112,8 +115,13 @@ class VoiceActivityDetector:
         return float(out["output"].ravel()[0])
 
 
-def open_vad() -> VoiceActivityDetector:
+def open_vad(tuned: TunedModels | None = None) -> VoiceActivityDetector:
     """Open the installed detector.
+
+    Parameters
+    ----------
+    tuned
+        See :func:`edgeavatar.backends.open_session`.
 
     Returns
     -------
@@ -127,8 +135,10 @@ def open_vad() -> VoiceActivityDetector:
     from edgeavatar import zoo
     from edgeavatar.backends import open_session
 
-    session = open_session(zoo.resolve("vad-silero")["vad"], backend="onnxruntime", threads=1)
-    return VoiceActivityDetector(session)
+    path = zoo.resolve("vad-silero")["vad"]
+    if tuned is not None and path in tuned:
+        return VoiceActivityDetector(open_session(path, tuned=tuned))
+    return VoiceActivityDetector(open_session(path, backend="onnxruntime", threads=1))
 
 
 def detect_speech(

@@ -11,7 +11,9 @@ from edgeavatar.backends.base import (
     DeviceChoice,
     DeviceName,
     Session,
+    Setting,
     TensorSpec,
+    TunedModels,
 )
 from edgeavatar.backends.selection import available_backends, available_devices, open_session
 
@@ -21,7 +23,9 @@ __all__ = [
     "DeviceChoice",
     "DeviceName",
     "Session",
+    "Setting",
     "TensorSpec",
+    "TunedModels",
     "available_backends",
     "available_devices",
     "open_session",

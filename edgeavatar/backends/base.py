@@ -26,6 +26,22 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """How a model is opened because it was measured to run best so on this machine."""
+
+    path: Path
+    """The file, which may be a variant of the one that is asked for."""
+    backend: BackendName
+    threads: int
+    reason: str
+    """What was measured, in one line."""
+
+
+TunedModels: TypeAlias = Mapping[Path, Setting]
+"""Setting of each model that was measured, by the path of the file that is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """What a model says of one input or output."""
 
@@ -185,6 +201,16 @@ def processor() -> str:
     found = sorted({line for line in lines if line.startswith(telling)})
     digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
     return f"{platform.machine()} {digest[:16]}"
+
+
+def processor_name() -> str:
+    """Name the processor as people do; the architecture where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
 
 
 def one_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from edgeavatar.backends.base import (
     DeviceChoice,
     DeviceName,
     Session,
+    TunedModels,
     usable_cores,
 )
 from edgeavatar.backends.cache import cache_key, read_entry, write_entry
@@ -46,6 +47,7 @@ def open_session(
     threads: int | None = None,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | None = None,
+    tuned: TunedModels | None = None,
 ) -> Session:
     """Open a model and check that it runs where it was asked to run.
 
@@ -71,6 +73,10 @@ def open_session(
         knows.
     outputs
         Values inside an ONNX graph that become outputs behind those the graph declares.
+    tuned
+        What was measured on this machine. Where ``path`` is in it, its file, backend and threads
+        are taken, unless a backend or another device than the CPU is asked for; threads that are
+        asked for are kept.
 
     Raises
     ------
@@ -85,6 +91,11 @@ def open_session(
         An unknown backend or device, or ``threads`` below 1.
     """
     _check_options(backend, device, threads)
+    setting = None if tuned is None else tuned.get(path)
+    why = ""
+    if setting is not None and backend == "auto" and _concrete(device) == "cpu":
+        path, backend, why = setting.path, setting.backend, setting.reason
+        threads = threads or setting.threads
     if not path.is_file():
         msg = f"expected a model file at {path}, found none; run `edgeavatar models install`"
         raise ModelNotFound(msg)
@@ -97,7 +108,7 @@ def open_session(
         if backend not in readers:
             msg = f"{path.name}: {backend} does not read {path.suffix}; use {' or '.join(readers)}"
             raise BackendError(msg)
-        return opener.open(backend, _concrete(device), f"{backend} was asked for")
+        return opener.open(backend, _concrete(device), why or f"{backend} was asked for")
     if len(readers) == 1:
         reason = f"{readers[0]} is the only backend that reads {path.suffix}"
         return opener.open(readers[0], _concrete(device), reason)

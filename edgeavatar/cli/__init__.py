@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "portrait": ("edgeavatar.cli.portrait:portrait", "Paint a person who does not exist."),
     "models": ("edgeavatar.cli.models:models", "Install, list and verify models."),
+    "tune": ("edgeavatar.cli.tune:tune", "Measure what runs best on this machine."),
     "doctor": ("edgeavatar.cli.doctor:doctor", "Tell whether this machine is ready."),
 }
 """Name of each command -> where it lives, and the first line of its help."""

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgeavatar.diagnosis import Diagnosis, ModelStatus
+    from edgeavatar.diagnosis import Diagnosis, ModelStatus, TuningStatus
 
 
 @click.command()
@@ -60,6 +60,7 @@ def _report(found: Diagnosis) -> Iterator[str]:
     yield from _rows("models", [_model_row(model) for model in found.models])
     yield _row("store", found.store)
     yield _row("cache", found.cache)
+    yield from _rows("profile", list(_tuning_rows(found.tuning)))
     yield ""
     if found.ready:
         yield "ready"
@@ -73,6 +74,26 @@ def _backend_row(found: Diagnosis, name: str) -> str:
     devices = found.devices.get(name, {})
     told = ", ".join(f"{device} ({title})" for device, title in devices.items())
     return f"{name} {found.backends[name]}: {told or 'no device'}"
+
+
+def _tuning_rows(tuning: TuningStatus) -> Iterator[str]:
+    if tuning.state == "none":
+        told = f"none at {tuning.path}" if tuning.path else "none, as EDGEAVATAR_PROFILE says"
+        yield f"{told}; `edgeavatar tune` measures what runs best here"
+    elif tuning.measured:
+        fits = "fits" if tuning.state == "fits" else "does not fit"
+        yield (
+            f"{tuning.path}, measured {tuning.measured} ({_age(tuning.age_days)}), {fits} this "
+            f"machine, used for {tuning.models} model file{'s' if tuning.models != 1 else ''}"
+        )
+    if tuning.told:
+        yield tuning.told
+
+
+def _age(days: float) -> str:
+    if days < 1:
+        return "today" if days >= 0 else "in the future"
+    return f"{days:.0f} day{'s' if round(days) != 1 else ''} ago"
 
 
 def _model_row(model: ModelStatus) -> str:

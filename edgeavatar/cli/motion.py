@@ -69,6 +69,8 @@ def motion(
         click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
     elif not quiet:
         click.echo(_summary(report))
+        for warning in report.warnings:
+            click.echo(f"note: {warning}")
 
 
 def _summary(report: MotionReport) -> str:

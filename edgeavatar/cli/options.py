@@ -49,10 +49,19 @@ model_options = _all(
         help="Where the models run.",
     ),
     click.option(
-        "--threads", type=click.IntRange(min=1), help="Threads of the models. Default: all."
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads of the models. Default: as tuned, else all.",
+    ),
+    click.option(
+        "--profile",
+        default="auto",
+        metavar="FILE|none",
+        help="What `edgeavatar tune` measured, if not in its usual place; none: go without. "
+        "--backend goes without too.",
     ),
 )
-"""``--backend``, ``--device`` and ``--threads``."""
+"""``--backend``, ``--device``, ``--threads`` and ``--profile``."""
 
 style_options = _all(
     click.option(

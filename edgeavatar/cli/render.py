@@ -57,12 +57,18 @@ _PATH = click.Path(path_type=Path)
 @style_options
 @click.option(
     "--renderer",
-    type=click.Choice(["auto", "neural", "neural-small", "geometric"]),
+    type=click.Choice(["auto", "neural", "neural-small", "geometric", "wav2lip"]),
     default="auto",
     show_default=True,
     help="What paints the mouth: a net over the warped face, or the warp and the modelled teeth "
     "alone. auto: the net where the source shows the inside of a mouth. neural-small: a net for "
-    "slow machines.",
+    "slow machines. wav2lip: a net of yours, see --renderer-model.",
+)
+@click.option(
+    "--renderer-model",
+    type=_PATH,
+    metavar="FILE.onnx",
+    help="Net of the renderer wav2lip, converted from weights of your own; none are shipped.",
 )
 @click.option("--fps", help="Frame rate of a video made from a photo, as 30 or 30000/1001.")
 @model_options

@@ -46,6 +46,7 @@ def speak(
     backend: Any,
     device: Any,
     threads: int | None,
+    profile: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -64,6 +65,7 @@ def speak(
     from edgeavatar.audio import level_speech, write_wav
     from edgeavatar.audio.wav import whole_file
     from edgeavatar.speech import open_voice
+    from edgeavatar.tuning import load_tuning
 
     target_lufs = _loudness(volume)
     words = read_text(text, text_file)
@@ -73,7 +75,10 @@ def speak(
         raise UsageError(f"expected an output that ends in .wav, found {output.name}; rename it")
     if timings is not None and timings.absolute() == output.absolute():
         raise UsageError("expected two files for sound and timings, found one; rename one")
-    speaker = open_voice(voice, backend=backend, device=device, threads=threads)
+    tuning = load_tuning(profile, backend=backend, device=device)
+    speaker = open_voice(
+        voice, backend=backend, device=device, threads=threads, tuned=tuning.models
+    )
     record = _Record()
     with contextlib.ExitStack() as stack:
         stack.callback(speaker.close)
@@ -94,9 +99,12 @@ def speak(
     if as_json:
         counts = {name: len(entries) for name, entries in record.as_json().items()}
         files = {"output": str(output), "timings": str(timings) if timings else None}
-        click.echo(_json(files | summary | counts).decode().strip())
+        told = files | summary | counts | {"warnings": list(tuning.notes)}
+        click.echo(_json(told).decode().strip())
     elif not quiet:
         click.echo(f"{output}  {summary['duration_s']:.2f} s  voice {speaker.info.name}")
+        for note in tuning.notes:
+            click.echo(f"note: {note}")
 
 
 class _Record:

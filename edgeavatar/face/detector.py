@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from edgeavatar.backends import BackendChoice, DeviceChoice, open_session
+from edgeavatar.backends import BackendChoice, DeviceChoice, TunedModels, open_session
 from edgeavatar.errors import IntegrityError
 from edgeavatar.face.region import Region, crop
 from edgeavatar.types import FaceBox
@@ -53,7 +53,7 @@ class FaceDetector:
         ``face_detector.tflite``.
     min_score
         Detections below are dropped.
-    backend, device, threads
+    backend, device, threads, tuned
         See :func:`edgeavatar.backends.open_session`.
     """
 
@@ -65,8 +65,11 @@ class FaceDetector:
         backend: BackendChoice = "auto",
         device: DeviceChoice = "auto",
         threads: int | None = None,
+        tuned: TunedModels | None = None,
     ) -> None:
-        self.session = open_session(path, backend=backend, device=device, threads=threads)
+        self.session = open_session(
+            path, backend=backend, device=device, threads=threads, tuned=tuned
+        )
         self.min_score = min_score
         self._anchors = anchor_centres()
         self._input = self.session.inputs[0].name

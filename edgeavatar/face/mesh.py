@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edgeavatar.backends import BackendChoice, DeviceChoice, Session, open_session
+from edgeavatar.backends import BackendChoice, DeviceChoice, Session, TunedModels, open_session
 from edgeavatar.errors import IntegrityError
 from edgeavatar.face.region import Region, crop
 from edgeavatar.face.topology import BLENDSHAPE_LANDMARKS, LANDMARK_COUNT, NOSE_TIP
@@ -39,7 +39,7 @@ class MeshModel:
     ----------
     path
         ``face_landmarks_detector.tflite``.
-    backend, device, threads
+    backend, device, threads, tuned
         See :func:`edgeavatar.backends.open_session`.
     """
 
@@ -50,6 +50,7 @@ class MeshModel:
         backend: BackendChoice = "auto",
         device: DeviceChoice = "auto",
         threads: int | None = None,
+        tuned: TunedModels | None = None,
     ) -> None:
         self.session = open_session(
             path,
@@ -57,6 +58,7 @@ class MeshModel:
             device=device,
             threads=threads,
             input_shapes={"input_12": (1, MESH_SIZE, MESH_SIZE, 3)},
+            tuned=tuned,
         )
         _expect(self.session, "Identity", 3 * LANDMARK_COUNT)
         _expect(self.session, "Identity_1", 1)
@@ -102,7 +104,7 @@ class BlendshapeModel:
     ----------
     path
         ``face_blendshapes.tflite``.
-    backend, device, threads
+    backend, device, threads, tuned
         See :func:`edgeavatar.backends.open_session`.
     """
 
@@ -113,8 +115,11 @@ class BlendshapeModel:
         backend: BackendChoice = "auto",
         device: DeviceChoice = "auto",
         threads: int | None = None,
+        tuned: TunedModels | None = None,
     ) -> None:
-        self.session = open_session(path, backend=backend, device=device, threads=threads)
+        self.session = open_session(
+            path, backend=backend, device=device, threads=threads, tuned=tuned
+        )
         self._input = self.session.inputs[0].name
         self._output = self.session.outputs[0].name
         _expect(self.session, self._output, len(BLENDSHAPE_NAMES))

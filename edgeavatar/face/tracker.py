@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from edgeavatar.backends import BackendChoice, DeviceChoice
+from edgeavatar.backends import BackendChoice, DeviceChoice, TunedModels
 from edgeavatar.face.choice import check_choice, select_face
 from edgeavatar.face.detector import FaceDetector
 from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
@@ -58,7 +58,7 @@ class FaceTracker:
         Which face, see :func:`edgeavatar.face.select_face`.
     min_presence
         Presence from 0 to 1 below which a face counts as lost.
-    backend, device, threads
+    backend, device, threads, tuned
         See :func:`edgeavatar.backends.open_session`.
 
     Raises
@@ -78,6 +78,7 @@ class FaceTracker:
         backend: BackendChoice = "auto",
         device: DeviceChoice = "auto",
         threads: int | None = None,
+        tuned: TunedModels | None = None,
     ) -> None:
         check_choice(choice)
         if models is None:
@@ -88,11 +89,13 @@ class FaceTracker:
         self.min_presence = min_presence
         self.canonical = read_canonical_mesh(models["geometry"])
         self.detector = FaceDetector(
-            models["detector"], backend=backend, device=device, threads=threads
+            models["detector"], backend=backend, device=device, threads=threads, tuned=tuned
         )
-        self.mesh = MeshModel(models["mesh"], backend=backend, device=device, threads=threads)
+        self.mesh = MeshModel(
+            models["mesh"], backend=backend, device=device, threads=threads, tuned=tuned
+        )
         self.blendshapes = BlendshapeModel(
-            models["blendshapes"], backend=backend, device=device, threads=threads
+            models["blendshapes"], backend=backend, device=device, threads=threads, tuned=tuned
         )
         self._region: Region | None = None
         self._frames_lost = 0

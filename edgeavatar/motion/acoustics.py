@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from edgeavatar.backends import TunedModels
     from edgeavatar.types import AudioChunk, FloatArray
 
     Flags = npt.NDArray[np.bool_]
@@ -55,6 +56,7 @@ def audio_rows(
     chunks: Iterable[AudioChunk],
     speech_probability: Iterator[float] | None = None,
     articulation: Articulation | None = None,
+    tuned: TunedModels | None = None,
 ) -> Iterator[FloatArray]:
     """Write the mouth motion of recorded speech.
 
@@ -72,6 +74,8 @@ def audio_rows(
         alone decides where somebody speaks.
     articulation : Articulation, optional
         How the speaker articulates; only its strength matters here.
+    tuned : mapping, optional
+        See :func:`edgeavatar.backends.open_session`.
 
     Yields
     ------
@@ -87,8 +91,8 @@ def audio_rows(
     """
     strength = (articulation or Articulation()).strength
     with ExitStack() as stack:
-        listener = stack.enter_context(open_listener())
-        mouth = stack.enter_context(open_mouth())
+        listener = stack.enter_context(open_listener(tuned))
+        mouth = stack.enter_context(open_mouth(tuned))
         ear = _Ear(listener, mouth, Restraint(strength), speech_probability)
         end_sample = 0
         for chunk in chunks:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from edgeavatar.backends import TunedModels
     from edgeavatar.motion.visemes import Channels
     from edgeavatar.types import FloatArray, SpeechChunk
 
@@ -77,7 +78,9 @@ class Articulation:
 
 
 def phoneme_rows(
-    chunks: Iterable[SpeechChunk], articulation: Articulation | None = None
+    chunks: Iterable[SpeechChunk],
+    articulation: Articulation | None = None,
+    tuned: TunedModels | None = None,
 ) -> Iterator[FloatArray]:
     """Write the mouth motion of a stream of speech.
 
@@ -93,6 +96,8 @@ def phoneme_rows(
         only its loudness matters.
     articulation : Articulation, optional
         How the speaker articulates.
+    tuned : mapping, optional
+        See :func:`edgeavatar.backends.open_session`.
 
     Yields
     ------
@@ -113,7 +118,7 @@ def phoneme_rows(
         for chunk in chunks:
             rate = check_chunk(chunk, track.sample_rate if track else 0, end_sample)
             if track is None:
-                mouth = stack.enter_context(open_mouth())
+                mouth = stack.enter_context(open_mouth(tuned))
                 track = _Track(articulation or Articulation(), mouth, rate)
             end_sample = chunk.audio.start_sample + len(chunk.audio.samples)
             track.add(chunk)

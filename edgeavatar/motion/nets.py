@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from edgeavatar.backends.base import Session
+    from edgeavatar.backends.base import Session, TunedModels
     from edgeavatar.types import FloatArray
 
 LISTENER, MOUTH = "motion_listener.onnx", "motion_mouth.onnx"
@@ -109,25 +109,39 @@ class StreamedNet:
 
 
 @contextmanager
-def open_listener() -> Iterator[StreamedNet]:
-    """Open the net from heard rows ``(n, 80)`` to phones and loudness ``(n, 38)``."""
+def open_listener(tuned: TunedModels | None = None) -> Iterator[StreamedNet]:
+    """Open the net from heard rows ``(n, 80)`` to phones and loudness ``(n, 38)``.
+
+    Parameters
+    ----------
+    tuned
+        See :func:`edgeavatar.backends.open_session`.
+    """
     silence = np.full(N_MELS, SILENT_ROW, np.float32)
-    with _open(zoo.own_file(LISTENER)) as session:
+    with _open(zoo.own_file(LISTENER), tuned) as session:
         yield StreamedNet(session, N_MELS, HEARD, LISTENER_DELAY, silence)
 
 
 @contextmanager
-def open_mouth() -> Iterator[StreamedNet]:
-    """Open the net from phones and loudness ``(n, 38)`` to articulators ``(n, 9)``."""
+def open_mouth(tuned: TunedModels | None = None) -> Iterator[StreamedNet]:
+    """Open the net from phones and loudness ``(n, 38)`` to articulators ``(n, 9)``.
+
+    Parameters
+    ----------
+    tuned
+        See :func:`edgeavatar.backends.open_session`.
+    """
     silence = np.zeros(HEARD, np.float32)
     silence[0] = 1.0
-    with _open(zoo.own_file(MOUTH)) as session:
+    with _open(zoo.own_file(MOUTH), tuned) as session:
         yield StreamedNet(session, HEARD, len(ARTICULATORS), MOUTH_DELAY, silence)
 
 
-def _open(path: Path) -> Session:
+def _open(path: Path, tuned: TunedModels | None) -> Session:
     from edgeavatar.backends import open_session
 
+    if tuned is not None and path in tuned:
+        return open_session(path, tuned=tuned)
     # One thread and one backend: the same words make the same numbers, and threads cost more
     # than they bring to a net this small.
     return open_session(path, backend="onnxruntime", threads=1)

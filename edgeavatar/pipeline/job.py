@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from edgeavatar.motion.style import StyleName
 
 Fit = Literal["loop", "freeze", "trim"]
-RendererChoice = Literal["auto", "neural", "neural-small", "geometric"]
+RendererChoice = Literal["auto", "neural", "neural-small", "geometric", "wav2lip"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
+
+UNPAINTED: Final[frozenset[RendererChoice]] = frozenset({"geometric", "wav2lip"})
+"""Renderers that need no other moment of the source, since no net mixes its layers."""
 
 VOLUME_LUFS: Final = (-60.0, -5.0)
 """Loudness that a sound can be brought to: from hardly audible to next to full scale."""
@@ -84,6 +87,11 @@ class WordsJob(Protocol):
         """Threads of the models."""
         ...
 
+    @property
+    def profile(self) -> str:
+        """What was measured on this machine."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RenderJob:
@@ -123,10 +131,16 @@ class RenderJob:
     words, the video is silent and lasts as long as the track."""
     renderer: RendererChoice = "auto"
     """What paints the mouth; ``auto`` is ``neural`` where the source shows the inside of the
-    mouth, and ``geometric`` elsewhere; ``neural-small`` has a net of half the size."""
+    mouth, and ``geometric`` elsewhere; ``neural-small`` has a net of half the size; ``wav2lip``
+    has :attr:`renderer_model` paint it."""
+    renderer_model: Path | None = None
+    """Generator of the renderer ``wav2lip``, which is the only one that takes a file."""
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None
+    profile: str = "auto"
+    """What was measured on this machine: a file that ``edgeavatar tune`` wrote, ``none``, or
+    ``auto`` for the one in its usual place. It does not count where a backend is asked for."""
     crf: int | None = None
     preset: str | None = None
     encoder: str | None = None
@@ -140,6 +154,7 @@ class RenderJob:
                 f"expected the renderer to be one of {', '.join(get_args(RendererChoice))}, found "
                 f"{self.renderer!r}"
             )
+        self._check_model()
         silent = self.text is None and self.audio is None and self.motion is not None
         if not silent:
             check_words(self, audio="--audio")
@@ -169,6 +184,33 @@ class RenderJob:
             raise UsageError(f"{self.output} is the recording itself; give another output")
         if self.motion is not None and same_place(self.output, self.motion):
             raise UsageError(f"{self.output} is the motion track itself; give another output")
+        if self.renderer_model is not None and same_place(self.output, self.renderer_model):
+            raise UsageError(f"{self.output} is the model itself; give another output")
+
+    def _check_model(self) -> None:
+        if self.renderer != "wav2lip":
+            if self.renderer_model is not None:
+                raise UsageError(
+                    "--renderer-model is the net of --renderer wav2lip, and the renderer is "
+                    f"{self.renderer}; leave it out"
+                )
+            return
+        if self.renderer_model is None:
+            raise UsageError(
+                "expected --renderer-model FILE.onnx with --renderer wav2lip, found none; weights "
+                "are not shipped: convert a checkpoint of yours by python -m export build wav2lip "
+                "--checkpoint FILE -o DIR"
+            )
+        if self.motion is not None:
+            raise UsageError(
+                "--renderer wav2lip follows the sound, and --motion is a track; choose another "
+                "renderer or leave the track out"
+            )
+        if self.articulation != 1.0:
+            raise UsageError(
+                "--renderer wav2lip opens the mouth as its net has learned to, and --articulation "
+                "is for the other renderers; leave it out"
+            )
 
 
 class RenderOptions(TypedDict, total=False):
@@ -189,6 +231,7 @@ class RenderOptions(TypedDict, total=False):
     backend: BackendChoice
     device: DeviceChoice
     threads: int | None
+    profile: str
     crf: int | None
     preset: str | None
     encoder: str | None
@@ -200,12 +243,21 @@ def make_job(
     output: str | os.PathLike[str],
     audio: str | os.PathLike[str] | None = None,
     motion: str | os.PathLike[str] | None = None,
+    renderer_model: str | os.PathLike[str] | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderJob:
     """Make a job; paths may be strings."""
     recording = None if audio is None else Path(audio)
     track = None if motion is None else Path(motion)
-    return RenderJob(Path(source), Path(output), audio=recording, motion=track, **options)
+    model = None if renderer_model is None else Path(renderer_model)
+    return RenderJob(
+        Path(source),
+        Path(output),
+        audio=recording,
+        motion=track,
+        renderer_model=model,
+        **options,
+    )
 
 
 def check_words(job: WordsJob, *, audio: str) -> None:

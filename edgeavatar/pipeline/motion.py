@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from edgeavatar.pipeline.opening import open_words
 from edgeavatar.pipeline.words import rows_at_rate
 from edgeavatar.plotting import PLOT_SUFFIXES, PLOTTED_S, Plot, draw_plot, require_matplotlib
 from edgeavatar.rates import check_rate
+from edgeavatar.tuning import load_tuning
 
 if TYPE_CHECKING:
     from edgeavatar.backends.base import BackendChoice, DeviceChoice
@@ -61,6 +62,8 @@ class MotionJob:
     backend: BackendChoice = "auto"
     device: DeviceChoice = "auto"
     threads: int | None = None
+    profile: str = "auto"
+    """As :attr:`~edgeavatar.pipeline.job.RenderJob.profile`."""
 
     @property
     def motion(self) -> Path | None:
@@ -105,6 +108,7 @@ class MotionReport:
     """What made the motion."""
     words: int
     phonemes: int
+    warnings: list[str] = field(default_factory=list)
 
 
 def write_motion(job: MotionJob) -> MotionReport:
@@ -123,8 +127,9 @@ def write_motion(job: MotionJob) -> MotionReport:
     if job.plot is not None:
         require_matplotlib()
     heard: deque[SpeechChunk] = deque()
+    tuning = load_tuning(job.profile, backend=job.backend, device=job.device)
     with ExitStack() as stack:
-        words = stack.enter_context(open_words(job, heard.append))
+        words = stack.enter_context(open_words(job, heard.append, tuned=tuning.models))
         if not words.lasts_beyond(Fraction(0)):
             raise MediaError(f"expected sound in {job.audio or 'the text'}, found none")
         beginning = None if job.plot is None else _Beginning()
@@ -166,6 +171,7 @@ def write_motion(job: MotionJob) -> MotionReport:
             model=model,
             words=track.words,
             phonemes=track.phonemes,
+            warnings=list(tuning.notes),
         )
 
 

@@ -16,6 +16,7 @@ from edgeavatar.audio.loudness import (
     level_speech,
     measure_stream_lufs,
 )
+from edgeavatar.audio.mel_windows import MelWindows
 from edgeavatar.audio.resample import resample_stream
 from edgeavatar.audio.vad import SAMPLE_RATE as HEARING_RATE
 from edgeavatar.audio.vad import open_vad
@@ -28,6 +29,7 @@ from edgeavatar.motion.expression import sound_expression, speech_expression
 from edgeavatar.motion.style import style_named
 from edgeavatar.motion.track_file import read_track
 from edgeavatar.pipeline.faces import Acquaintance, FaceTrack
+from edgeavatar.pipeline.job import UNPAINTED
 from edgeavatar.pipeline.picture import FilmedPicture, PhotoPicture, Picture
 from edgeavatar.pipeline.words import RecordedSpeech, SilentTrack, SpokenText, TrackedSound, Words
 from edgeavatar.rendering.basis import load_basis
@@ -36,6 +38,7 @@ from edgeavatar.rendering.dentition_fit import fit_dentition
 from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.interior import InteriorModel
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
+from edgeavatar.rendering.wav2lip import Wav2LipRenderer, open_generator
 from edgeavatar.speech import open_voice
 from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
@@ -45,7 +48,7 @@ from edgeavatar.video.writer import AUDIO_RATE_HZ, VideoWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from edgeavatar.backends.base import BackendChoice, DeviceChoice
+    from edgeavatar.backends.base import BackendChoice, DeviceChoice, TunedModels
     from edgeavatar.pipeline.job import RenderJob, WordsJob
     from edgeavatar.rendering.geometric import MouthRenderer
     from edgeavatar.rendering.neural import PainterSize
@@ -58,6 +61,8 @@ def open_words(
     hear: Callable[[SpeechChunk], None] | None = None,
     *,
     head: int | None = None,
+    heard: bool = False,
+    tuned: TunedModels | None = None,
 ) -> Iterator[Words]:
     """Open the voice or the recording of a job, and its motion track.
 
@@ -69,13 +74,22 @@ def open_words(
         Called with each piece of speech that a voice gives, as it is made.
     head
         Seed of a head that is to move with the words; None if none is.
+    heard
+        Whether their sound is asked for as spectra, by
+        :meth:`~edgeavatar.pipeline.words.Words.mel_at`. Not where a track is followed.
+    tuned
+        See :func:`edgeavatar.backends.open_session`.
     """
     style = style_named(job.style, job.articulation)
     track = None if job.motion is None else read_track(job.motion)
     with ExitStack() as stack:
         if job.text is not None:
             voice = open_voice(
-                job.voice, backend=job.backend, device=job.device, threads=job.threads
+                job.voice,
+                backend=job.backend,
+                device=job.device,
+                threads=job.threads,
+                tuned=tuned,
             )
             stack.callback(voice.close)
             chunks = voice.synthesize(job.text, rate=job.rate)
@@ -97,11 +111,12 @@ def open_words(
                 return
             yield SpokenText(
                 chunks,
-                partial(phoneme_rows, articulation=style.mouth),
+                partial(phoneme_rows, articulation=style.mouth, tuned=tuned),
                 voice.info.sample_rate,
                 len(job.text),
                 voice.info.name,
                 expressions,
+                MelWindows(voice.info.sample_rate) if heard else None,
             )
         elif job.audio is None:
             assert track is not None  # the check of every job
@@ -126,16 +141,17 @@ def open_words(
                     expressions=expressions,
                 )
                 return
-            detector = open_vad()
+            detector = open_vad(tuned)
             stack.callback(detector.close)
             yield RecordedSpeech(
                 sound,
                 lambda chunks: resample_stream(chunks, HEARING_RATE),
-                partial(audio_rows, articulation=style.mouth),
+                partial(audio_rows, articulation=style.mouth, tuned=tuned),
                 detector,
                 AUDIO_RATE_HZ,
                 sound_duration_s(job.audio),
                 expressions,
+                MelWindows(AUDIO_RATE_HZ) if heard else None,
             )
 
 
@@ -165,11 +181,13 @@ def open_picture(job: RenderJob) -> Iterator[Picture]:
 
 
 @contextmanager
-def open_faces(job: RenderJob) -> Iterator[FaceTrack]:
+def open_faces(job: RenderJob, tuned: TunedModels | None = None) -> Iterator[FaceTrack]:
     """Open the face models of a job."""
     with ExitStack() as stack:
         backend, device, notes = _for_faces(job)
-        tracker = FaceTracker(choice=job.face, backend=backend, device=device, threads=job.threads)
+        tracker = FaceTracker(
+            choice=job.face, backend=backend, device=device, threads=job.threads, tuned=tuned
+        )
         stack.callback(tracker.close)
         track = FaceTrack(tracker, smooth_offline, load_basis(), notes)
         stack.callback(track.close)
@@ -193,7 +211,7 @@ def _for_faces(job: RenderJob) -> tuple[BackendChoice, DeviceChoice, list[str]]:
 
 @contextmanager
 def open_renderer(
-    job: RenderJob, known: Acquaintance
+    job: RenderJob, known: Acquaintance, words: Words, tuned: TunedModels | None = None
 ) -> Iterator[tuple[MouthRenderer, dict[str, str]]]:
     """Open what paints the mouth of one person in one light, and tell what its net runs on."""
     person = known.person
@@ -203,18 +221,26 @@ def open_renderer(
     chosen = job.renderer
     if chosen == "auto":
         chosen = "geometric" if shown is None else "neural"
-    painted = chosen != "geometric"
+    painted = chosen not in UNPAINTED
     # Such a net takes fewer of the person's own teeth over fitted ones, which it was not taught on:
     # the error between the lips of 6 held-out clips rose from 11.9 to 12.7.
     if not painted or shown is None:
         anatomy, light = fit_dentition(known.teeth, anatomy, light)
     interior = InteriorModel(anatomy)
     triangles = canonical_mesh().triangles
+    if chosen == "wav2lip":
+        assert job.renderer_model is not None  # RenderJob.check
+        with open_generator(job.renderer_model, job.backend, job.device, job.threads) as net:
+            yield (
+                Wav2LipRenderer(person, triangles, interior, light, net, words.mel_at),
+                {"painter": f"{net.backend} on {net.device}: {net.reason}"},
+            )
+        return
     if not painted:
         yield GeometricRenderer(person, triangles, interior, light), {}
         return
     size: PainterSize = "small" if chosen == "neural-small" else "full"
-    painter = open_painter(job.backend, job.device, job.threads, size=size)
+    painter = open_painter(job.backend, job.device, job.threads, size=size, tuned=tuned)
     try:
         told = f"{painter.backend} on {painter.device}: {painter.reason}"
         reference = None

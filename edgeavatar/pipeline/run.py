@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from edgeavatar.motion.idle import idle_pose
 from edgeavatar.motion.style import style_named
-from edgeavatar.pipeline.job import RenderJob, RenderReport, make_job
+from edgeavatar.pipeline.job import UNPAINTED, RenderJob, RenderReport, make_job
 from edgeavatar.pipeline.opening import (
     open_faces,
     open_label,
@@ -19,6 +19,7 @@ from edgeavatar.pipeline.opening import (
     open_words,
 )
 from edgeavatar.rendering.occlusion import OcclusionWatch
+from edgeavatar.tuning import load_tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ def render(
     output: str | PathLike[str],
     audio: str | PathLike[str] | None = None,
     motion: str | PathLike[str] | None = None,
+    renderer_model: str | PathLike[str] | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderReport: ...
 
@@ -83,19 +85,23 @@ def render(
     with ExitStack() as stack:
         tell("opening", None, 0)
         with clock.of("opening"):
+            tuning = load_tuning(job.profile, backend=job.backend, device=job.device)
             picture = stack.enter_context(open_picture(job))
             head = job.seed if picture.sways else None
-            words = stack.enter_context(open_words(job, head=head))
-            faces = stack.enter_context(open_faces(job))
+            heard = job.renderer == "wav2lip"
+            words = stack.enter_context(
+                open_words(job, head=head, heard=heard, tuned=tuning.models)
+            )
+            faces = stack.enter_context(open_faces(job, tuning.models))
             words.lasts_beyond(Fraction(0))  # what cannot be said fails before work is done
             label = open_label(job, picture)
             writer = stack.enter_context(open_result(job, picture, words))
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
             known = faces.learn(picture.probe())
-            if picture.film is not None and job.renderer != "geometric":
+            if picture.film is not None and job.renderer not in UNPAINTED:
                 known = faces.look_around(known, picture.film)
-            renderer, painter = stack.enter_context(open_renderer(job, known))
+            renderer, painter = stack.enter_context(open_renderer(job, known, words, tuning.models))
         # Nothing comes before a photo.
         filmed = not picture.info.is_photo
         watch = OcclusionWatch(known.person.lip_line_cm) if filmed else None
@@ -142,7 +148,7 @@ def render(
             backends=faces.backends | painter,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
-            warnings=[*picture.warnings, *faces.notes, *words.notes],
+            warnings=[*tuning.notes, *picture.warnings, *faces.notes, *words.notes],
         )
 
 

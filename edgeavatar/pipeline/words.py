@@ -17,6 +17,7 @@ from edgeavatar.types import MOTION_RATE, AudioChunk, Expression
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from edgeavatar.audio.mel_windows import MelWindows
     from edgeavatar.audio.vad import VoiceActivityDetector
     from edgeavatar.types import FloatArray, MotionTrack, SpeechChunk
 
@@ -52,6 +53,14 @@ class Words(Protocol):
         """
         ...
 
+    def mel_at(self, time_s: Fraction) -> FloatArray | None:
+        """Give the spectrum of the sound from this moment on, ``(80, 16)``.
+
+        Moments must not go back, nor lie before the last one of :meth:`row_at`. None if nobody is
+        to hear the words.
+        """
+        ...
+
     def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:
         """Take out the sound before this moment that was not taken yet; None takes all."""
         ...
@@ -84,6 +93,7 @@ class _Stream:
         voice: str | None = None,
         rows_rate: Fraction = MOTION_RATE,
         expressions: Iterator[FloatArray] | None = None,
+        spectra: MelWindows | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.voice = voice
@@ -92,6 +102,7 @@ class _Stream:
         self._end_sample = 0
         self._moment = Fraction(0)
         self._sampled: Iterator[FloatArray] | None = None
+        self._spectra = spectra
         self._expressed = (
             None
             if expressions is None
@@ -126,6 +137,8 @@ class _Stream:
     def row_at(self, time_s: Fraction) -> FloatArray:
         """Mouth weights of this moment, ``(26,)``; moments must not go back."""
         self._moment = time_s
+        if self._spectra is not None:
+            self._spectra.forget_before(time_s)
         if self._sampled is None:
             self._sampled = sample_rows(self._rows(), self._moments(), rate=self._rows_rate)
         return next(self._sampled)
@@ -138,6 +151,15 @@ class _Stream:
         emphasis, asking, blink = next(self._expressed).tolist()
         return Expression(emphasis, asking, blink)
 
+    def mel_at(self, time_s: Fraction) -> FloatArray | None:
+        """Give the spectrum of the sound from this moment on, ``(80, 16)``."""
+        if self._spectra is None:
+            return None
+        while not self._spectra.covers(time_s):
+            if not self._pull():
+                self._spectra.finish()
+        return self._spectra.window_at(time_s)
+
     def _moments(self) -> Iterator[Fraction]:
         while True:
             yield self._moment
@@ -145,6 +167,8 @@ class _Stream:
     def _keep(self, chunk: AudioChunk) -> None:
         self._waiting.append(chunk)
         self._end_sample = chunk.start_sample + len(chunk.samples)
+        if self._spectra is not None:
+            self._spectra.push(chunk.samples)
 
     def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:
         """Take out the sound before this moment that was not taken yet; None takes all."""
@@ -176,6 +200,8 @@ class SpokenText(_Stream):
         Its name.
     expressions
         Blocks of :func:`~edgeavatar.motion.expression.speech_expression`, if they are wanted.
+    spectra
+        At the rate of the voice, if the renderer hears the words.
     """
 
     def __init__(
@@ -186,8 +212,9 @@ class SpokenText(_Stream):
         length: int,
         voice: str,
         expressions: Iterator[FloatArray] | None = None,
+        spectra: MelWindows | None = None,
     ) -> None:
-        super().__init__(sample_rate, voice, expressions=expressions)
+        super().__init__(sample_rate, voice, expressions=expressions, spectra=spectra)
         self._chunks = iter(chunks)
         self._move = move
         self._unheard: deque[SpeechChunk] = deque()
@@ -236,6 +263,8 @@ class RecordedSpeech(_Stream):
         Length of the recording if it is known.
     expressions
         Blocks of :func:`~edgeavatar.motion.expression.sound_expression`, if they are wanted.
+    spectra
+        At the rate of ``chunks``, if the renderer hears the words.
     """
 
     def __init__(
@@ -247,8 +276,9 @@ class RecordedSpeech(_Stream):
         sample_rate: int,
         total_s: Fraction | None,
         expressions: Iterator[FloatArray] | None = None,
+        spectra: MelWindows | None = None,
     ) -> None:
-        super().__init__(sample_rate, expressions=expressions)
+        super().__init__(sample_rate, expressions=expressions, spectra=spectra)
         self._chunks = iter(chunks)
         self._resample = to_hearing_rate
         self._move = move
@@ -377,6 +407,10 @@ class SilentTrack:
 
     def expression_at(self, time_s: Fraction) -> Expression | None:  # noqa: ARG002
         """Give None: there are no words."""
+        return None
+
+    def mel_at(self, time_s: Fraction) -> FloatArray | None:  # noqa: ARG002
+        """Give None: there is no sound."""
         return None
 
     def sound_until(self, time_s: Fraction | None) -> Iterator[AudioChunk]:  # noqa: ARG002

@@ -41,7 +41,7 @@ from edgeavatar.rendering.softness import camera_softness
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from edgeavatar.backends.base import BackendChoice, DeviceChoice, Session
+    from edgeavatar.backends.base import BackendChoice, DeviceChoice, Session, TunedModels
     from edgeavatar.rendering.geometric import Box
     from edgeavatar.rendering.geometry import Person
     from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
@@ -74,12 +74,13 @@ def open_painter(
     threads: int | None = None,
     *,
     size: PainterSize = "full",
+    tuned: TunedModels | None = None,
 ) -> Session:
     """Open a net that ships with edgeavatar.
 
     Parameters
     ----------
-    backend, device, threads
+    backend, device, threads, tuned
         See :func:`edgeavatar.backends.open_session`.
     size
         ``small`` takes less than half the time and is a little less true to what is seen.
@@ -92,7 +93,7 @@ def open_painter(
     from edgeavatar.backends import open_session
 
     path = zoo.own_file(PAINTERS[size])
-    session = open_session(path, backend=backend, device=device, threads=threads)
+    session = open_session(path, backend=backend, device=device, threads=threads, tuned=tuned)
     shapes = {spec.name: spec.shape for spec in (*session.inputs, *session.outputs)}
     wanted = {
         "layers": (1, INPUTS, SIZE, SIZE),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edgeavatar.backends import BackendChoice, DeviceChoice, Session
+    from edgeavatar.backends import BackendChoice, DeviceChoice, Session, TunedModels
 
 DEFAULT_VOICE = "hibari"
 """Winner of the comparison in ``docs/voices.md``."""
@@ -165,6 +165,7 @@ def open_voice(
     backend: BackendChoice = "auto",
     device: DeviceChoice = "auto",
     threads: int | None = None,
+    tuned: TunedModels | None = None,
 ) -> Voice:
     """Open a voice.
 
@@ -172,8 +173,9 @@ def open_voice(
     ----------
     name : str, optional
         As in :func:`list_voices`; the default voice if none.
-    backend, device, threads
-        As for :func:`edgeavatar.backends.open_session`; hibari takes one thread if none is given.
+    backend, device, threads, tuned
+        As for :func:`edgeavatar.backends.open_session`; hibari takes one thread if none is given
+        and it was not measured.
 
     Returns
     -------
@@ -196,6 +198,7 @@ def open_voice(
             device=device,
             threads=threads,
             outputs=[durations],
+            tuned=tuned,
         )
 
     if info.engine == "hibari":
@@ -203,7 +206,8 @@ def open_voice(
 
         vocabulary = json.loads(files["vocab"].read_text(encoding="utf-8"))
         # So small that a second thread costs more than it brings.
-        model = session(hibari.DURATIONS, threads=threads or 1)
+        usual = None if tuned is not None and files["acoustic"] in tuned else 1
+        model = session(hibari.DURATIONS, threads=threads or usual)
         return hibari.HibariVoice(info, model, vocabulary, _advice)
     if info.engine == "kokoro":
         from edgeavatar.speech import kokoro
@@ -223,10 +227,13 @@ def _open(
     device: DeviceChoice,
     threads: int | None,
     outputs: Sequence[str],
+    tuned: TunedModels | None,
 ) -> Session:
     from edgeavatar.backends import open_session
 
-    return open_session(path, backend=backend, device=device, threads=threads, outputs=outputs)
+    return open_session(
+        path, backend=backend, device=device, threads=threads, outputs=outputs, tuned=tuned
+    )
 
 
 def _advice(script: str) -> str:

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING
 from edgeavatar.errors import UsageError
 
 if TYPE_CHECKING:
+    from export.converting import Conversion
     from export.recipes.base import Recipe
 
 _ROOMS = {
     "mouth-painter": "painter",
     "mouth-painter-small": "painter",
     "motion-nets": "motion",
+    "wav2lip": "wav2lip",
+    "face-detector": "face",
+    "face-mesh": "face",
+    "face-blendshapes": "face",
+    "voice-joe": "voices",
+    "voice-hibari": "voices",
+    "voice-kokoro": "voices",
+    "sherpa-piper": "voices",
+    "sherpa-kokoro": "voices",
+    "sherpa-moonshine": "asr",
 }
 """Names of recipes and the modules that hold them, each imported when it is wanted: some need torch
 and others do not."""
@@ -24,8 +35,8 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(_ROOMS)
 
 
-def recipe_named(name: str) -> Recipe:
-    """Give a recipe.
+def recipe_named(name: str) -> Recipe | Conversion:
+    """Give a recipe: what to make of a net, or how to pack a model of others.
 
     Raises
     ------
@@ -33,6 +44,6 @@ def recipe_named(name: str) -> Recipe:
         There is none of that name.
     """
     if name not in _ROOMS:
-        raise UsageError(f"expected a net of {', '.join(_ROOMS)}, found {name}")
-    recipes: tuple[Recipe, ...] = import_module(f"export.recipes.{_ROOMS[name]}").RECIPES
+        raise UsageError(f"expected one of {', '.join(_ROOMS)}, found {name}")
+    recipes: tuple[Recipe | Conversion, ...] = import_module(f"export.recipes.{_ROOMS[name]}").RECIPES
     return next(recipe for recipe in recipes if recipe.name == name)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgeavatar.backends import open_session
 from edgeavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Net:
 
     stem: str
     """Of its file names."""
-    manifest: tuple[str, str]
-    """Model and file in ``models/manifest.toml``."""
+    manifest: tuple[str, str] | None
+    """Model and file in ``models/manifest.toml``; None where the weights are not ours to ship."""
     inputs: Feeds
     """Examples, with which it is traced."""
     outputs: tuple[str, ...]
@@ -59,7 +60,7 @@ class Net:
     module: nn.Module | None = None
     """The net itself, or None where only a graph is known."""
     graph: Path | None = None
-    """An ONNX file, where there is no torch net."""
+    """An ONNX or TensorFlow Lite file, where there is no torch net."""
     scale: Mapping[str, float] = field(default_factory=dict)
     """Size of an output beside which errors count; 1 where not named."""
     quantized: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
@@ -70,11 +71,25 @@ class Net:
     """As the runtime opens it; None is all processors."""
 
     def reference(self) -> Runner:
-        """Give the net in single precision: torch where there is torch."""
-        if self.module is None:
-            assert self.graph is not None  # one of both is always there
+        """Give the net in single precision: torch where there is torch, else the graph as it is."""
+        if self.module is not None:
+            return torch_runner(self.module, self.outputs)
+        assert self.graph is not None  # one of both is always there
+        if self.through_onnx:
             return onnx_runner(onnx.load(str(self.graph)))
-        return torch_runner(self.module, self.outputs)
+        return open_session(
+            self.graph, backend="openvino", threads=1, input_shapes=self.shapes
+        ).run
+
+    @property
+    def through_onnx(self) -> bool:
+        """Whether there are ONNX files of it; OpenVINO reads others by itself."""
+        return self.graph is None or self.graph.suffix == ".onnx"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Give the shapes of the examples."""
+        return {name: tuple(array.shape) for name, array in self.inputs.items()}
 
 
 @dataclass(frozen=True, slots=True)

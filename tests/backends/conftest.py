@@ -40,9 +40,9 @@ def tiny_weights() -> np.ndarray:
     return np.random.default_rng(3).standard_normal((8, 4)).astype(np.float32)
 
 
-def tiny_model(rows: int | None = 1) -> bytes:
+def tiny_model(rows: int | None = 1, weights: np.ndarray | None = None, output: str = "y") -> bytes:
     """Build ``y = relu(x @ w)`` with ``x`` of ``(rows, 8)``."""
-    weights = tiny_weights()
+    weights = tiny_weights() if weights is None else weights
     initializer = (
         b"".join(encode_varint_field(1, size) for size in weights.shape)
         + encode_varint_field(2, FLOAT)
@@ -51,11 +51,11 @@ def tiny_model(rows: int | None = 1) -> bytes:
     )
     graph = (
         encode_bytes_field(1, _node("MatMul", ["x", "w"], "/hidden"))
-        + encode_bytes_field(1, _node("Relu", ["/hidden"], "y"))
+        + encode_bytes_field(1, _node("Relu", ["/hidden"], output))
         + encode_bytes_field(2, b"tiny")
         + encode_bytes_field(5, initializer)
         + encode_bytes_field(11, _value("x", (rows, 8)))
-        + encode_bytes_field(12, _value("y", (rows, 4)))
+        + encode_bytes_field(12, _value(output, (rows, 4)))
     )
     return (
         encode_varint_field(1, 8)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeavatar.backends import available_backends, available_devices, open_session
+from edgeavatar.backends import Setting, available_backends, available_devices, open_session
 from edgeavatar.errors import BackendError, IntegrityError, ModelNotFound, UsageError
 
 BACKENDS = ["onnxruntime", "openvino"]
@@ -301,6 +301,56 @@ def test_what_is_there_is_listed() -> None:
     assert set(available_backends()) == {"onnxruntime", "openvino"}
     assert all(version[0].isdigit() for version in available_backends().values())
     assert all("cpu" in devices for devices in available_devices().values())
+
+
+# ------------------------------------------------------------------------------- what was measured
+
+
+@pytest.fixture
+def other(tiny: Path) -> Path:
+    path = tiny.with_name("other.onnx")
+    path.write_bytes(tiny.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_was_measured_is_opened(tiny: Path, other: Path, backend: Any) -> None:
+    tuned = {tiny: Setting(other, backend, 1, "it was fastest")}
+    with open_session(tiny, tuned=tuned, device="cpu") as session:
+        assert (session.path, session.backend, session.reason) == (other, backend, "it was fastest")
+        assert session.run({"x": _x()})["y"].shape == (1, 4)
+    with open_session(other, backend="onnxruntime", tuned={}) as session:
+        assert session.reason == "onnxruntime was asked for"
+
+
+def test_an_explicit_backend_or_device_wins(tiny: Path, other: Path) -> None:
+    tuned = {tiny: Setting(other, "openvino", 1, "it was fastest")}
+    with open_session(tiny, backend="onnxruntime", tuned=tuned) as session:
+        assert (session.path, session.backend) == (tiny, "onnxruntime")
+    with open_session(tiny, backend="openvino", tuned=tuned) as session:
+        assert (session.path, session.reason) == (tiny, "openvino was asked for")
+    if not any("npu" in found for found in available_devices().values()):
+        with pytest.raises(BackendError, match="expected the device npu"):
+            open_session(tiny, device="npu", tuned=tuned)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, 3), (2, 2)])
+def test_explicit_threads_win(
+    tiny: Path, asked: int | None, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgeavatar.backends import onnxruntime
+
+    found = []
+    real = onnxruntime.open_model
+
+    def watched(path: Path, *, threads: int, **more: Any) -> Any:
+        found.append(threads)
+        return real(path, threads=threads, **more)
+
+    monkeypatch.setattr(onnxruntime, "open_model", watched)
+    tuned = {tiny: Setting(tiny, "onnxruntime", 3, "it was fastest")}
+    open_session(tiny, threads=asked, tuned=tuned).close()
+    assert found == [used]
 
 
 # ----------------------------------------------------------------------------------- broken files

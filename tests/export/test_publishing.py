@@ -102,7 +102,7 @@ def test_a_file_that_was_changed_after_it_was_measured_is_refused(tmp_path: Path
     good = report(built)
     (built / "net_int8.onnx").write_bytes(b"something else")
     with pytest.raises(IntegrityError, match=r"net_int8\.onnx"):
-        publish(good, built, models, ())
+        publish(good, built, models)
     assert [p.name for p in models.iterdir()] == ["manifest.toml"]
     assert (models / "manifest.toml").read_text() == MANIFEST
 

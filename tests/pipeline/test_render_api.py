@@ -20,7 +20,7 @@ def test_options_are_the_fields_of_a_job() -> None:
     fields = {name: kind for name, kind in RenderJob.__annotations__.items() if "Path" not in kind}
     options = {name: kind.__forward_arg__ for name, kind in RenderOptions.__annotations__.items()}
     assert options == fields
-    paths = {"source", "output", "audio", "motion"}
+    paths = {"source", "output", "audio", "motion", "renderer_model"}
     assert set(inspect.signature(make_job).parameters) == paths | {"options"}
 
 

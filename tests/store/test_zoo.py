@@ -97,6 +97,22 @@ bytes = 3
 sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 """
 
+
+def _variants(**files: str) -> Callable[[], str]:
+    """Build a manifest whose model ``own`` has more files: key -> fields, on lines."""
+
+    def build() -> str:
+        text = MANIFEST_TEXT + _LOCAL + 'local = "w.onnx"\n'
+        for key, fields in files.items():
+            text += f"[models.own.files.{key}]\nbytes = 3\nsha256 = {sha256(b'abc')!r}\n{fields}\n"
+        return text
+
+    return build
+
+
+_X = 'inputs = [{ name = "x", dtype = "float32", shape = [1, 8] }]'
+_INT8 = 'variant_of = "w"\nprecision = "int8"'
+
 FAULTS: list[tuple[str, Callable[[], str], str]] = [
     ("no-toml", lambda: "a = ", "manifest.toml: is not TOML: Invalid value (at end of document)"),
     ("schema", lambda: "schema = 2", "manifest.toml: schema: must be 1, found 2"),
@@ -236,6 +252,81 @@ FAULTS: list[tuple[str, Callable[[], str], str]] = [
         lambda: MANIFEST_TEXT + _LOCAL + 'local = "../w.npz"\n',
         "models.own.files.w.local: must be a plain relative path, found '../w.npz'",
     ),
+    (
+        "variant-of-nothing",
+        _variants(v='local = "v.onnx"\nvariant_of = "u"\nprecision = "int8"'),
+        "models.own.files.v.variant_of: there is no file 'u' in this model",
+    ),
+    (
+        "variant-of-variant",
+        _variants(
+            v=f'local = "v.onnx"\n{_INT8}',
+            u='local = "u.onnx"\nvariant_of = "v"\nprecision = "int8"',
+        ),
+        "models.own.files.u.variant_of: v is a variant itself; name the base, w",
+    ),
+    (
+        "variant-of-itself",
+        _variants(v='local = "v.onnx"\nvariant_of = "v"\nprecision = "int8"'),
+        "models.own.files.v.variant_of: v is a variant itself; name the base, v",
+    ),
+    (
+        "variant-of-no-kind",
+        _variants(v=f'local = "v.npz"\n{_INT8}'),
+        "models.own.files.v.variant_of: must be a file .onnx, .ort, .xml, .tflite, found v.npz",
+    ),
+    (
+        "variant-precision",
+        _variants(v='local = "v.onnx"\nvariant_of = "w"'),
+        "models.own.files.v.precision: is missing, must be a text",
+    ),
+    (
+        "precision",
+        _variants(v='local = "v.onnx"\nprecision = "int4"'),
+        "models.own.files.v.precision: must be one of fp32, fp16, int8, mixed, found 'int4'",
+    ),
+    (
+        "variant-inputs",
+        lambda: _variants(v=f'local = "v.onnx"\n{_INT8}\n{_X}')().replace(
+            'local = "w.onnx"', 'local = "w.onnx"\n' + _X.replace("8", "9")
+        ),
+        "models.own.files.v.inputs: must be those of w",
+    ),
+    (
+        "tolerance-of-base",
+        _variants(v='local = "v.onnx"\ntolerance = 0.1'),
+        "models.own.files.v.tolerance: is for variants, and this file has no variant_of",
+    ),
+    (
+        "tolerance-range",
+        _variants(v=f'local = "v.onnx"\n{_INT8}\ntolerance = 1.5'),
+        "models.own.files.v.tolerance: must be a number above 0 and below 1, found 1.5",
+    ),
+    (
+        "tolerance-type",
+        _variants(v=f'local = "v.onnx"\n{_INT8}\ntolerance = true'),
+        "models.own.files.v.tolerance: must be a number above 0 and below 1, found True",
+    ),
+    (
+        "weights-missing",
+        _variants(v=f'local = "v.xml"\n{_INT8}'),
+        "models.own.files.v.weights: is missing, must be the key of the .bin file",
+    ),
+    (
+        "weights-unknown",
+        _variants(v=f'local = "v.xml"\n{_INT8}\nweights = "b"'),
+        "models.own.files.v.weights: there is no file 'b' in this model",
+    ),
+    (
+        "weights-elsewhere",
+        _variants(v=f'local = "v.xml"\n{_INT8}\nweights = "b"', b='local = "u.bin"'),
+        "models.own.files.v.weights: must lie at v.bin, found u.bin",
+    ),
+    (
+        "weights-of-onnx",
+        _variants(v=f'local = "v.onnx"\n{_INT8}\nweights = "b"', b='local = "v.bin"'),
+        "models.own.files.v.weights: is for .xml files, found v.onnx",
+    ),
 ]
 
 
@@ -293,6 +384,41 @@ def test_local_files_are_checked(tmp_path: Path) -> None:
     assert faults[1] == "manifest.toml: stray.onnx lies beside it and no model declares it"
     with pytest.raises(IntegrityError, match="reinstall edgeavatar"):
         zoo.check_installed(model)
+
+
+def test_variants_are_known_and_a_single_file_is_checked(tmp_path: Path) -> None:
+    for name in ("w.onnx", "v.xml", "v.bin", "u.onnx"):
+        (tmp_path / name).write_bytes(b"abc")
+    build = _variants(
+        v=f'local = "v.xml"\n{_INT8}\nweights = "b"\ntolerance = 0.05\n{_X}',
+        b='local = "v.bin"',
+        u='local = "u.onnx"\nvariant_of = "w"\nprecision = "mixed"',
+    )
+    assert _check(tmp_path, build()) == []
+    model = zoo.load_manifest(tmp_path / "manifest.toml").model("own")
+    assert [file.key for file in model.variants("w")] == ["v", "u"]
+    assert model.variants("v") == ()
+    base, variant = model.files["w"], model.files["v"]
+    assert (base.precision, base.variant_of, base.tolerance) == ("fp32", None, None)
+    assert (variant.precision, variant.weights, variant.tolerance) == ("int8", "b", 0.05)
+
+
+def test_one_file_of_our_own_is_checked_with_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[str]
+) -> None:
+    for name in ("w.onnx", "v.xml", "v.bin"):
+        (tmp_path / name).write_bytes(b"abc")
+    build = _variants(v=f'local = "v.xml"\n{_INT8}\nweights = "b"', b='local = "v.bin"')
+    (tmp_path / "manifest.toml").write_text(build())
+    monkeypatch.setattr(zoo, "models_dir", lambda: tmp_path)
+    assert zoo.file_of("own", "v") == tmp_path / "v.xml"
+    assert hashed == ["v.xml", "v.bin"]
+    assert zoo.file_of("own", "w") == tmp_path / "w.onnx" == zoo.own_file("w.onnx")
+    (tmp_path / "v.bin").write_bytes(b"abd")
+    with pytest.raises(IntegrityError, match=r"v\.bin: expected SHA-256 .*reinstall edgeavatar"):
+        zoo.file_of("own", "v")
+    with pytest.raises(ModelNotFound, match="model own has no file 'x'; its files are w, v, b"):
+        zoo.file_of("own", "x")
 
 
 def test_an_unknown_profile(manifest: zoo.Manifest) -> None:
