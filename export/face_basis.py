@@ -19,7 +19,7 @@ import numpy as np
 from edgeavatar import zoo
 from edgeavatar.face.geometry import canonical_mesh
 from edgeavatar.face.mesh import MeshModel
-from edgeavatar.face.region import Region, region_of_landmarks
+from edgeavatar.face.region import EXPANSION, Region
 from edgeavatar.types import BLENDSHAPE_NAMES
 from export.rig import Rig, draw, project, read_rig
 
@@ -83,13 +83,20 @@ def correspondences(rig: Rig, mesh: MeshModel) -> tuple[npt.NDArray[np.int64], F
         region = FIRST_REGION
         for _ in range(3):
             reading = mesh.read(picture, region)
-            region = region_of_landmarks(reading.landmarks)
+            region = _around(reading.landmarks)
         where = project(vertices, SIZE, SCALE_PX, turn)[rig.skin, :2]
         apart = reading.landmarks[:, None, :2].astype(np.float64) - where[None]
         cost += np.minimum((apart**2).sum(-1), WORST_PX2)
     cost /= len(heads)
     best = cost.argmin(1)
     return rig.skin[best], np.sqrt(cost[np.arange(478), best])
+
+
+def _around(landmarks: npt.NDArray[np.float32]) -> Region:
+    """Place the region of an upright face, whose size its pose is not yet known to tell."""
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    x, y = ((low + high) / 2.0 + 0.5).tolist()
+    return Region((x, y), EXPANSION * float((high - low).max()))
 
 
 def similarity(source: Floats, target: Floats) -> tuple[float, Floats]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import openvino as ov
 
@@ -59,6 +60,26 @@ def _named(model: ov.Model, nodes: Sequence[str]) -> list[str]:
     ]
 
 
+def name_in_order(model: ov.Model) -> None:
+    """Give numbers to the nodes that have no name of their own.
+
+    They are counted through the process, and files would differ from run to run.
+    """
+    for number, op in enumerate(model.get_ordered_ops()):
+        if re.fullmatch(rf"{op.get_type_name()}_\d+", op.get_friendly_name()):
+            op.set_friendly_name(f"{op.get_type_name()}_{number}")
+
+
+def widen(model: ov.Model) -> None:
+    """Store in single precision what a file stores in half."""
+    for op in model.get_ordered_ops():
+        if op.get_type_name() == "Convert" and op.get_element_type() == ov.Type.f32:
+            stored = op.input_value(0).get_node()
+            if stored.get_type_name() == "Constant" and stored.get_element_type() == ov.Type.f16:
+                wide = ov.op.Constant(stored.data.astype(np.float32))
+                op.output(0).replace(wide.output(0))
+
+
 def save(model: ov.Model, path: Path, *, half: bool) -> tuple[Path, Path]:
     """Write a model as .xml and .bin, both complete or not at all.
 
@@ -71,10 +92,7 @@ def save(model: ov.Model, path: Path, *, half: bool) -> tuple[Path, Path]:
     half
         Store weights in half precision.
     """
-    for number, op in enumerate(model.get_ordered_ops()):
-        # What has no name is counted through the process, and files would differ from run to run.
-        if re.fullmatch(rf"{op.get_type_name()}_\d+", op.get_friendly_name()):
-            op.set_friendly_name(f"{op.get_type_name()}_{number}")
+    name_in_order(model)
     weights = path.with_suffix(".bin")
     draft = path.with_name(f"part-{path.name}")
     ov.save_model(model, draft, compress_to_fp16=half)

@@ -132,6 +132,8 @@ def _without_onnx(
     assert net.graph is not None  # it would be a net of torch
     plain = ir.read(net.graph)
     plain.reshape({name: list(shape) for name, shape in net.shapes.items()})
+    ir.widen(plain)
+    ir.name_in_order(plain)
     found: list[Sensitivity] = []
     models = {"fp32": plain, "fp16": plain}
     if "int8" in wanted or "mixed" in wanted:

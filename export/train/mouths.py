@@ -9,6 +9,10 @@ the renderer sees (:mod:`edgeavatar.rendering.layers`).
 - London: neutral to smiling and back; and neutral to smiles that are half closed, made by moving
   the lips of the smiling photo over its own teeth, which stay with the skull.
 - GRID: from the most closed frame of a clip to others, with one more frame as the reference.
+- Rig: the photographed people with open mouths, made up by :mod:`export.train.rig_mouths`.
+
+Some are drawn over modelled teeth that were fitted to the person's own, as the runtime has them
+where a source shows teeth: they are fitted on the smile itself, or on other frames of the clip.
 
 People and clips that are held out get a part of their own.
 """
@@ -18,7 +22,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +37,8 @@ import numpy.typing as npt
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
 from edgeavatar.rendering.basis import FaceBasis, load_basis
-from edgeavatar.rendering.dentition import fit_anatomy
+from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
+from edgeavatar.rendering.dentition_fit import ShownTeeth, fit_dentition, view_teeth
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
 from edgeavatar.rendering.geometry import Person, fit_person, source_speech
 from edgeavatar.rendering.interior import (
@@ -62,9 +69,13 @@ Floats = npt.NDArray[np.float32]
 LONDON_SIZE, GRID_SIZE = 256, 128
 STEADY = (6, 197, 195, 5, 133, 362, 33, 263, 168, 8, 9, 151, 10, 108, 337)
 """Landmarks that speech does not move: nose bridge, corners of the eyes, forehead."""
+PARTS = ("grid", "rig", "london")
+"""Files of a pack, the one that takes longest first."""
 PARTIAL_SMILES = (0.45, 0.75)
 HELD_OUT_SHARE = 40
 """Of 256: people whose hash is below are never learned from."""
+LONDON_FITTED, GRID_FITTED = 128, 85
+"""Of 256: people and clips whose modelled teeth are fitted to the person's own, if these show."""
 _STUDIO = ColourTags(matrix="bt709", range="full")
 
 
@@ -79,6 +90,10 @@ class Sample:
     """``(s, s, 3)`` BGR."""
     teeth_known: bool
     """The target's own teeth may be learned from."""
+    light_known: bool = False
+    """The light on what is between its lips may be learned from, and the rim; not its teeth."""
+    fitted: bool = False
+    """The modelled teeth are fitted to the person's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +121,35 @@ class _Layered(GeometricRenderer):
 
 
 class Painter:
-    """Draws layers of one person."""
+    """Draws layers of one person.
 
-    def __init__(self, person: Person, light: InteriorLight, triangles: npt.NDArray[np.int32]):
-        self.person = person
-        self.light = light
-        self.interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
-        self.renderer = GeometricRenderer(person, triangles, self.interior, light)
-        self._layered = _Layered(person, triangles, self.interior, light)
+    Parameters
+    ----------
+    person
+        Who.
+    light
+        On the face.
+    triangles
+        Of the face mesh.
+    fitted
+        Anatomy and light that were found on the person's own teeth, if they were.
+    """
+
+    def __init__(
+        self,
+        person: Person,
+        light: InteriorLight,
+        triangles: npt.NDArray[np.int32],
+        fitted: tuple[MouthAnatomy, InteriorLight] | None = None,
+    ) -> None:
+        self.person, self.triangles = person, triangles
+        self.fitted = fitted is not None
+        if fitted is None:
+            fitted = fit_anatomy(person.lip_line_cm, person.mouth_width_cm), light
+        anatomy, self.light = fitted
+        self.interior = InteriorModel(anatomy)
+        self.renderer = GeometricRenderer(person, triangles, self.interior, self.light)
+        self._layered = _Layered(person, triangles, self.interior, self.light)
 
     def warped(
         self, source: Look, target: FaceObservation, crop: MouthCrop
@@ -130,14 +166,23 @@ class Painter:
         return crop.cut(frame_to_bgr(frame)), targets
 
     def layers(
-        self, source: Look, target: FaceObservation, size: int, reference: Bytes | None
+        self,
+        source: Look,
+        target: FaceObservation,
+        size: int,
+        reference: Bytes | None,
+        inside: MouthInside | None = None,
     ) -> tuple[MouthCrop, MouthLayers]:
-        """Draw all layers; ``target`` is in the source's picture."""
+        """Draw all layers; ``target`` is in the source's picture.
+
+        How jaw and tongue stand is read off the target where it is not known.
+        """
         crop = crop_mouth(target.pose, self.person.lip_line_cm, size)
         warped, targets = self.warped(source, target, crop)
         rim = lip_rim(targets)
-        weights, _ = source_speech(target, self.person)
-        inside = MouthInside.of_row(np.clip(weights, 0.0, 1.0))
+        if inside is None:
+            weights, _ = source_speech(target, self.person)
+            inside = MouthInside.of_row(np.clip(weights, 0.0, 1.0))
         softness = camera_softness(source.frame, source.face)
         interior = draw_interior(
             self.interior, crop, target.pose, inside, self.light, rim, softness
@@ -215,34 +260,76 @@ def sample_of(
     truth = cut_from(target.bgr, matrix, crop)
     still = (layers.lips < 0.01) & (layers.warped.min(axis=2) > 8)
     still[size * 3 // 4 :] = False
-    return Sample(name, held_out, layers, skin_matched(truth, layers.warped, still), teeth_known)
+    return Sample(
+        name,
+        held_out,
+        layers,
+        skin_matched(truth, layers.warped, still),
+        teeth_known,
+        fitted=painter.fitted,
+    )
 
 
-def london_samples(folder: Path, tracker: FaceTracker, basis: FaceBasis) -> Iterator[Sample]:
-    """Yield the samples of every photographed person."""
+def london_looks(folder: Path, tracker: FaceTracker) -> Iterator[tuple[str, Look, Look]]:
+    """Yield every photographed person: number, at rest, smiling."""
     for path in sorted(folder.glob("*_neutral.jpg")):
         name = path.stem.split("_")[0]
         tracker.reset()
         pictures = (cv2.imread(str(folder / f"{name}_{m}.jpg")) for m in ("neutral", "smiling"))
         neutral, smiling = (look_at(p.astype(np.uint8), tracker) for p in pictures if p is not None)
-        if neutral is None or smiling is None:
-            continue
+        if neutral is not None and smiling is not None:
+            yield name, neutral, smiling
+
+
+def fitted_teeth(
+    looks: Sequence[Look], person: Person, light: InteriorLight
+) -> tuple[MouthAnatomy, InteriorLight] | None:
+    """Fit modelled teeth to the look that shows most teeth, as the runtime does; None if none does.
+
+    One look is enough, and takes less than a second.
+    """
+    shown = []
+    for look in looks:
+        view = view_teeth(look.frame, look.face, light)
+        if view is not None:
+            shown.append(ShownTeeth.of(view, look.face, person))
+    if not shown:
+        return None
+    most = max(shown, key=lambda s: s.view.teeth_cm2)
+    usual = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
+    return fit_dentition([most], usual, light)
+
+
+def is_fitted(name: str, share: int) -> bool:
+    """Tell, by its name, whether what is modelled is fitted; ``share`` is out of 256."""
+    return hashlib.sha256(name.encode()).digest()[1] < share
+
+
+def london_samples(
+    people: Iterable[tuple[str, Look, Look]], tracker: FaceTracker, basis: FaceBasis
+) -> Iterator[Sample]:
+    """Yield the samples of every photographed person, see :func:`london_looks`."""
+    triangles = tracker.canonical.triangles
+    for name, neutral, smiling in people:
         person = fit_person([neutral.face], basis)
-        painters = {
-            key: Painter(person, _light(look), tracker.canonical.triangles)
-            for key, look in (("n", neutral), ("s", smiling))
-        }
-        args = {"held_out": is_london_held_out(name), "size": LONDON_SIZE, "teeth_known": True}
-        yield sample_of(f"{name}-ns", painters["n"], neutral, smiling, **args)  # type: ignore[arg-type]
-        yield sample_of(f"{name}-sn", painters["s"], smiling, neutral, **args)  # type: ignore[arg-type]
-        rest, _ = in_picture_of(neutral, smiling)
+        held_out = is_london_held_out(name)
+        # Those by whom runs are compared are all drawn over the same teeth.
+        found = None
+        if not held_out and is_fitted(name, LONDON_FITTED):
+            found = fitted_teeth([smiling], person, light_on(smiling))
+        rest = Painter(person, light_on(neutral), triangles, found)
+        smile = Painter(person, light_on(smiling), triangles, found)
+        args = {"held_out": held_out, "size": LONDON_SIZE, "teeth_known": True}
+        yield sample_of(f"{name}-ns", rest, neutral, smiling, **args)  # type: ignore[arg-type]
+        yield sample_of(f"{name}-sn", smile, smiling, neutral, **args)  # type: ignore[arg-type]
+        calm, _ = in_picture_of(neutral, smiling)
         for share in PARTIAL_SMILES:
-            mixed = rest.landmarks + share * (smiling.face.landmarks - rest.landmarks)
-            made = painters["s"].renderer.reenact(
+            mixed = calm.landmarks + share * (smiling.face.landmarks - calm.landmarks)
+            made = smile.renderer.reenact(
                 smiling.frame, smiling.face, mixed[:, :2], smiling.face.pose, MouthInside()
             )
             half = Look(frame_to_bgr(made), made, replace(smiling.face, landmarks=mixed))
-            yield sample_of(f"{name}-n{share}", painters["n"], neutral, half, **args)  # type: ignore[arg-type]
+            yield sample_of(f"{name}-n{share}", rest, neutral, half, **args)  # type: ignore[arg-type]
 
 
 def grid_samples(
@@ -262,15 +349,21 @@ def grid_samples(
         order = np.argsort(gaps)
         source = seen[order[0]]
         person = fit_person([look.face for look in seen], basis)
-        painter = Painter(person, _light(source), tracker.canonical.triangles)
-        for k in (int(order[-1]), int(draw.choice(order[len(order) // 3 : -1]))):
+        light, held_out = light_on(source), is_held_out(path.stem)
+        targets = (int(order[-1]), int(draw.choice(order[len(order) // 3 : -1])))
+        found = None
+        if not held_out and is_fitted(path.stem, GRID_FITTED):
+            others = [int(i) for i in order[::-1] if min(abs(int(i) - k) for k in targets) >= 3]
+            found = fitted_teeth([seen[i] for i in others[:3]], person, light)
+        painter = Painter(person, light, tracker.canonical.triangles, found)
+        for k in targets:
             far = [i for i in order[::-1] if abs(int(i) - k) >= 3 and seen[i] is not source]
             yield sample_of(
                 f"{path.stem}-{k}",
                 painter,
                 source,
                 seen[k],
-                held_out=is_held_out(path.stem),
+                held_out=held_out,
                 size=GRID_SIZE,
                 teeth_known=False,
                 reference=seen[far[int(draw.integers(0, 3))]],
@@ -281,7 +374,8 @@ def _gap(face: FaceObservation) -> float:
     return float(face.landmarks[14, 1] - face.landmarks[13, 1])
 
 
-def _light(look: Look) -> InteriorLight:
+def light_on(look: Look) -> InteriorLight:
+    """Estimate the light on a face."""
     skin, white = face_colours(look.bgr, look.face.landmarks, look.face.pose.scale_px)
     return light_from_skin(skin, white)
 
@@ -312,39 +406,72 @@ def write(path: Path, samples: list[Sample]) -> None:
             "name": s.name,
             "held_out": s.held_out,
             "teeth_known": s.teeth_known,
+            "light_known": s.light_known,
+            "fitted": s.fitted,
             "reference": s.layers.reference is not None,
         }
         for s in samples
     ]
     shifts = [np.clip(np.rint(8.0 * s.layers.shift), -32768, 32767) for s in samples]
+    draft = path.with_suffix(".part.npz")
     np.savez_compressed(
-        path,
+        draft,
         index=json.dumps(index),
         cavity=np.stack([np.rint(255 * s.layers.cavity) for s in samples]).astype(np.uint8),
         lips=np.stack([np.rint(255 * s.layers.lips) for s in samples]).astype(np.uint8),
         shift=np.stack(shifts).astype(np.int16),
         **arrays,
     )
+    draft.replace(path)
+
+
+def make(part: str, data: Path, output: Path) -> str:
+    """Write one part and tell about it.
+
+    Parameters
+    ----------
+    part
+        One of :data:`PARTS`.
+    data
+        Folder of the data sets.
+    output
+        Folder to write to.
+    """
+    # It draws its samples with what is in here.
+    from export.train.rig_mouths import rig_samples
+
+    basis = load_basis()
+    with FaceTracker(choice="largest", threads=1) as tracker:
+        if part == "grid":
+            found = list(grid_samples(data / "grid_s1", tracker, basis))
+        else:
+            people = list(london_looks(data / "london", tracker))
+            if part == "london":
+                found = list(london_samples(people, tracker, basis))
+            else:
+                found = list(rig_samples(people, data / "ict_facekit.npz", tracker, basis))
+    path = output / f"{part}.npz"
+    write(path, found)
+    held, fitted = sum(s.held_out for s in found), sum(s.fitted for s in found)
+    return (
+        f"{path}: {len(found)} samples, {held} held out, {fitted} over fitted teeth,"
+        f" {path.stat().st_size} bytes"
+    )
 
 
 def main() -> None:
-    """Write both parts."""
+    """Write all parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="all if not given")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    basis = load_basis()
-    with FaceTracker(choice="largest", threads=1) as tracker:
-        for name, samples in (
-            ("london", london_samples(options.data / "london", tracker, basis)),
-            ("grid", grid_samples(options.data / "grid_s1", tracker, basis)),
-        ):
-            found = list(samples)
-            path = options.output / f"{name}.npz"
-            write(path, found)
-            held = sum(s.held_out for s in found)
-            print(f"{path}: {len(found)} samples, {held} held out, {path.stat().st_size} bytes")
+    with ProcessPoolExecutor(options.jobs) as pool:
+        jobs = [pool.submit(make, part, options.data, options.output) for part in options.parts]
+        for job in as_completed(jobs):
+            print(job.result(), flush=True)
 
 
 if __name__ == "__main__":

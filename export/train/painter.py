@@ -26,8 +26,25 @@ from export.nets.painter import SIZE as NET_SIZE
 
 SIZE = 256
 """Of samples; the net is given them at half of that."""
-SHARES = {"ns": 0.32, "sn": 0.14, "n0": 0.20, "grid": 0.34}
-"""Of a batch, by what a sample is: to a smile, from a smile, to half a smile, speech."""
+SHARES = {"ns": 0.21, "sn": 0.09, "n0": 0.13, "grid": 0.22, "rig": 0.35}
+"""Of a batch, by what a sample is: to a smile, from a smile, to half a smile, speech, an open mouth
+of a stranger."""
+PARTS = ("london", "grid", "rig")
+"""Files of a pack."""
+LIGHT_DOUBT, LIGHT_SURE = 0.1, 0.2
+"""Deviation of the logarithm by which the interior's light is changed alone: where the target tells
+only of its own light, and where it tells what the light of an open mouth is beside its skin."""
+SEEN = (0.5, 0.8)
+"""How much a cavity counts pixel by pixel where its teeth may not be learned, but a reference shows
+them: those of film, and those of a drawn mouth, of which nothing but the lips has moved."""
+RIM_PX = 4
+"""Band inside the rim in which a drawn mouth counts pixel by pixel all the same."""
+DRAWN_SKIN = 0.15
+"""How much skin away from the lips counts beside a drawn mouth: it is but warped."""
+DRAWN_LIGHT = 0.5
+"""How much the blurred colours of a drawn mouth count."""
+TOOTH_PX = 16
+"""Over so much, 7 mm, colours are blurred where teeth stand elsewhere: about a tooth."""
 REFERENCE_KEPT = 0.6
 BLURRED = 0.25
 LEARNING_RATE = 1.5e-3
@@ -74,6 +91,9 @@ class Batch:
     """``(b, 3, 256, 256)``."""
     teeth: Tensor
     """``(b, 1, 1, 1)``: how much the target's cavity counts."""
+    drawn: Tensor
+    """``(b, 1, 1, 1)``: 1 where the target's cavity is drawn: its teeth are nobody's, but its rim,
+    its colours on the whole, and what a reference shows of it, are right."""
 
 
 def gather(corpus: Corpus, chosen: list[int]) -> Batch:
@@ -97,8 +117,12 @@ def gather(corpus: Corpus, chosen: list[int]) -> Batch:
     reference = grown(picture("reference"), "bicubic").clamp(0, 1) * known
     target = grown(picture("target"), "bicubic").clamp(0, 1)
     layers = torch.cat([*colours, *masks, grown(shift), reference, known], dim=1)
-    teeth = torch.tensor([bool(corpus.index[i]["teeth_known"]) for i in chosen], device=at.device)
-    return Batch(layers, target, teeth.float()[:, None, None, None])
+
+    def told(key: str) -> Tensor:
+        values = [float(bool(corpus.index[i].get(key, False))) for i in chosen]
+        return torch.tensor(values, device=at.device)[:, None, None, None]
+
+    return Batch(layers, target, told("teeth_known"), told("light_known"))
 
 
 def disturb(batch: Batch, generator: torch.Generator) -> Batch:
@@ -121,7 +145,8 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
         return torch.clamp(light * more * (x + 1e-4) ** gamma, 0.0, 1.0)
 
     bend = torch.exp(slope)
-    modelled = torch.exp(normal(1, 0.1) + normal(3, 0.04))
+    doubt = LIGHT_DOUBT + (LIGHT_SURE - LIGHT_DOUBT) * batch.drawn
+    modelled = torch.exp(normal(1, 1.0) * doubt + normal(3, 0.04))
     kept = layers[:, 13:] * chosen(REFERENCE_KEPT)
     layers = torch.cat(
         [
@@ -135,14 +160,15 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
     )
     target = lit(target, bend)
     # Where neither the teeth may be learned nor the same mouth was seen, the cavity is free.
-    teeth = torch.maximum(batch.teeth, 0.5 * kept[:, :, :1, :1])
+    seen = SEEN[0] + (SEEN[1] - SEEN[0]) * batch.drawn
+    teeth = torch.maximum(batch.teeth, seen * kept[:, :, :1, :1])
     sides = chosen(0.5)
     mirrored = layers.flip(3)
     mirrored = torch.cat([mirrored[:, :8], -mirrored[:, 8:9], mirrored[:, 9:]], dim=1)
     layers = layers + sides * (mirrored - layers)
     target = target + sides * (target.flip(3) - target)
     layers, target = moved(layers, target, generator)
-    return Batch(layers, target, teeth)
+    return Batch(layers, target, teeth, batch.drawn)
 
 
 def moved(layers: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -168,8 +194,17 @@ def weights_of(batch: Batch) -> Tensor:
     near = torch.exp(-away / 0.4)[None, None]
     cavity, lips = batch.layers[:, 6:7], batch.layers[:, 7:8]
     wide = functional.max_pool2d(lips, 25, 1, 12)
-    free = cavity * (1.0 - batch.teeth)
-    return (0.05 + near + 2.0 * wide + 2.0 * lips + 4.0 * cavity * batch.teeth) * (1.0 - free)
+    skin = 1.0 - (1.0 - DRAWN_SKIN) * batch.drawn
+    return (skin * (0.05 + near) + 2.0 * wide + 2.0 * lips + 4.0 * cavity * batch.teeth) * (
+        1.0 - free_of(batch)
+    )
+
+
+def free_of(batch: Batch) -> Tensor:
+    """Where the target does not tell pixel by pixel what the cavity shows, ``(b, 1, 256, 256)``."""
+    cavity = batch.layers[:, 6:7]
+    core = 1.0 - functional.max_pool2d(1.0 - cavity, 2 * RIM_PX + 1, 1, RIM_PX)
+    return (cavity + batch.drawn * (core - cavity)) * (1.0 - batch.teeth)
 
 
 def looked_at(layers: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -190,12 +225,13 @@ def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Te
     """Distance of colours, of edges and of colours from afar; and restraint.
 
     Where teeth may not be learned, the interior must be shown, and as dark or bright as the target
-    is on the whole; that much even one speaker can tell.
+    is on the whole; that much even one speaker can tell. A drawn mouth tells its colours, too, once
+    they are blurred until it does not matter where teeth stand.
     """
     weight = weights_of(batch)
     error = made - batch.target
     cavity, lips = batch.layers[:, 6:7], batch.layers[:, 7:8]
-    free = cavity * (1.0 - batch.teeth)
+    free = free_of(batch)
 
     def mean(x: Tensor, w: Tensor) -> Tensor:
         return (x * w).sum() / (w.sum() * x.shape[1] + 1e-6)
@@ -208,12 +244,23 @@ def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Te
     afar = functional.avg_pool2d(grey * free, 16).abs().sum() / (
         functional.avg_pool2d(free, 16).sum() + 1e-3
     )
+    told = free * batch.drawn
+    blurred = functional.avg_pool2d(error * told, TOOTH_PX, TOOTH_PX // 2).abs().sum() / (
+        3.0 * functional.avg_pool2d(told, TOOTH_PX, TOOTH_PX // 2).sum() + 1e-2
+    )
     prior = mean((alpha - cavity).abs(), lips * 0.1 + free)
     bend = torch.log(gain)
     rough = (bend[..., 1:] - bend[..., :-1]).abs().mean()
     rough = rough + (bend[..., 1:, :] - bend[..., :-1, :]).abs().mean()
     restraint = 0.2 * prior + 0.3 * rough + 0.1 * bend.abs().mean()
-    return place + 0.7 * (across + down) + 0.5 * pooled + 0.05 * afar + restraint
+    return (
+        place
+        + 0.7 * (across + down)
+        + 0.5 * pooled
+        + 0.05 * afar
+        + DRAWN_LIGHT * told.sum() / (free.sum() + 1.0) * blurred
+        + restraint
+    )
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -246,7 +293,7 @@ class Trainer:
         self.tests: dict[str, tuple[Corpus, list[int]]] = {}
         for name, corpus in corpora.items():
             for i, entry in enumerate(corpus.index):
-                key = "grid" if name == "grid" else str(entry["name"]).split("-")[1][:2]
+                key = str(entry["name"]).split("-")[1][:2] if name == "london" else name
                 pile = self.tests if entry["held_out"] else self.piles
                 pile.setdefault(key, (corpus, []))[1].append(i)
         self.counts = {k: max(1, round(options.batch * s)) for k, s in SHARES.items()}
@@ -262,6 +309,7 @@ class Trainer:
             torch.cat([p.layers for p in parts]),
             torch.cat([p.target for p in parts]),
             torch.cat([p.teeth for p in parts]),
+            torch.cat([p.drawn for p in parts]),
         )
         return disturb(whole, self.generator)
 
@@ -376,7 +424,10 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    corpora = {path.stem: load(path, device) for path in sorted(options.pack.glob("*.npz"))}
+    paths = [options.pack / f"{name}.npz" for name in PARTS]
+    corpora = {path.stem: load(path, device) for path in paths if path.exists()}
+    if not corpora:
+        parser.error(f"{options.pack}: expected {', '.join(p.name for p in paths)}, found none")
     trainer = Trainer(corpora, options)
     checkpoint = options.output / "painter.pt"
     if checkpoint.exists():

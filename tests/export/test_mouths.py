@@ -14,11 +14,12 @@ import pytest
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.rendering.basis import load_basis
+from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
 from edgeavatar.rendering.geometry import fit_person, mouth_displacement
 from edgeavatar.rendering.interior import MouthInside, light_from_skin
 from edgeavatar.rendering.layers import crop_mouth, moved_pose
-from edgeavatar.types import MOTION_NAMES
-from export.train import mouths
+from edgeavatar.types import MOTION_NAMES, IdlePose
+from export.train import mouths, rig_mouths, rig_render
 from export.train.mouths import Look, Sample
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
@@ -217,6 +218,8 @@ def test_what_is_written_is_read_again(samples: list[Sample], tmp_path: Path) ->
     for key, wanted in (
         ("held_out", [False, True]),
         ("teeth_known", [True, False]),
+        ("light_known", [False, False]),
+        ("fitted", [False, False]),
         ("reference", [False, True]),
     ):
         assert [entry[key] for entry in corpus.index] == wanted
@@ -239,6 +242,7 @@ def test_what_is_written_is_read_again(samples: list[Sample], tmp_path: Path) ->
     batch = gather(corpus, [0, 1])
     assert tuple(batch.layers.shape) == (2, INPUTS, 2 * SIZE, 2 * SIZE)
     assert batch.teeth.flatten().tolist() == [1.0, 0.0]
+    assert batch.drawn.flatten().tolist() == [0.0, 0.0]
     assert not batch.layers[0, 10:].any()
     assert (batch.layers[1, 13] == 1.0).all()
     for sample, learned in zip(samples, looked_at(batch.layers).numpy(), strict=True):
@@ -246,3 +250,197 @@ def test_what_is_written_is_read_again(samples: list[Sample], tmp_path: Path) ->
         runtime = _as_input(replace(sample.layers, reference=None), given)
         for channels, most in ((slice(0, 6), 0.02), (slice(6, 8), 0.01), (slice(8, 10), 0.01)):
             assert np.abs(learned[channels] - runtime[0, channels]).mean() < most
+
+
+# ----------------------------------------------------------------------------------- fitted teeth
+
+
+def test_teeth_that_show_are_fitted_and_drawn(here: Look, painter: mouths.Painter) -> None:
+    person, light = painter.person, painter.light
+    assert mouths.fitted_teeth([here], person, light) is None
+    row = np.zeros(len(MOTION_NAMES), np.float32)
+    for name, weight in (
+        ("jawOpen", 0.25),
+        ("mouthUpperUpLeft", 0.5),
+        ("mouthUpperUpRight", 0.5),
+        ("mouthStretchLeft", 0.4),
+        ("mouthStretchRight", 0.4),
+    ):
+        row[MOTION_NAMES.index(name)] = weight
+    usual = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
+    wanted = replace(usual, upper_tooth_offset=usual.upper_tooth_offset + 0.2)
+    owner = mouths.Painter(person, light, painter.triangles, (wanted, light))
+    made = owner.renderer.render(here.frame, here.face, row, None)
+    landmarks = here.face.landmarks.copy()
+    landmarks[:, :2] += mouth_displacement(here.face, person, row)
+    look = Look(frame_to_bgr(made), made, replace(here.face, landmarks=landmarks))
+    found = mouths.fitted_teeth([here, look], person, light)
+    assert found is not None
+    assert found[0].upper_tooth_offset == pytest.approx(wanted.upper_tooth_offset, abs=0.13)
+    fitted = mouths.Painter(person, light, painter.triangles, found)
+    assert fitted.fitted
+    assert not painter.fitted
+    insides = []
+    for one in (owner, fitted, painter):
+        _, layers = one.layers(here, look.face, SIZE, None)
+        insides.append(layers.interior[layers.cavity > 0.9].astype(int))
+    assert np.abs(insides[1] - insides[0]).mean() < 0.7 * np.abs(insides[2] - insides[0]).mean()
+
+
+def test_those_by_whom_runs_are_compared_stay_as_they_were() -> None:
+    names = [f"{n:04d}" for n in range(4000)]
+    share = np.mean([mouths.is_fitted(name, mouths.LONDON_FITTED) for name in names])
+    assert share == pytest.approx(mouths.LONDON_FITTED / 256, abs=0.03)
+    held = [mouths.is_london_held_out(name) for name in names]
+    fitted = [mouths.is_fitted(name, mouths.LONDON_FITTED) for name in names]
+    # Who is fitted has nothing to do with who is held out.
+    assert abs(np.corrcoef(held, fitted)[0, 1]) < 0.06
+
+
+# ------------------------------------------------------------------------------------ rig's mouths
+
+
+@pytest.fixture(scope="module")
+def rig(shared_data: Path) -> rig_render.RigMouth:
+    path = shared_data / "ict_facekit.npz"
+    if not path.exists():
+        pytest.skip("the ICT rig is not there")
+    return rig_render.read_rig_mouth(path, load_basis())
+
+
+def test_the_rig_has_two_rows_of_teeth_one_of_which_moves(rig: rig_render.RigMouth) -> None:
+    upper, lower = (np.unique(rig.upper), np.unique(rig.lower))
+    for row, weight in ((upper, 0.0), (lower, 1.0)):
+        teeth = row[rig.tooth[row] >= 0]
+        assert set(rig.tooth[teeth]) == set(range(8))
+        assert (rig.jaw_weight[teeth] == weight).all()
+        for side in (-1.0, 1.0):
+            mine = teeth[side * rig.places[teeth, 0] > 0]
+            # Each tooth stands further back than the one before it.
+            depth = [rig.places[mine[rig.tooth[mine] == k], 2].mean() for k in range(8)]
+            assert (np.diff(depth) < 0).all()
+    # What faces forward is lit, what stands between teeth is not.
+    assert 0.8 < np.quantile(rig.light[upper], 0.9) <= 1.0
+    assert np.quantile(rig.light[upper], 0.1) < 0.3
+    tongue = rig.places[np.unique(rig.tongue)]
+    assert np.abs(tongue[:, 0]).max() < 2.3
+    # Landmarks of the lips lie on the lips of the rig.
+    assert rig.skin[13, 1] > rig.skin[14, 1]
+    assert rig.skin[[13, 14], 2] == pytest.approx([5.3, 5.4], abs=0.3)
+
+
+def test_the_rigs_identity_is_found_again(rig: rig_render.RigMouth) -> None:
+    wanted = np.zeros(rig_render.IDENTITIES, np.float32)
+    wanted[[0, 3, 5]] = (1.2, -1.0, 0.8)
+    face = rig.skin + np.tensordot(wanted, rig.skin_identities, 1)
+    found = rig.identity_of(np.concatenate([face, np.zeros((10, 3), np.float32)]))
+    moved = np.tensordot(found - wanted, rig.skin_identities, 1)
+    asked = np.tensordot(wanted, rig.skin_identities, 1)
+    assert np.abs(moved - moved.mean(0)).mean() < 0.25 * np.abs(asked - asked.mean(0)).mean()
+
+
+@pytest.mark.parametrize(("lower_by", "size"), [(0.0, 1.0), (0.3, 0.9), (-0.2, 1.1)])
+def test_the_rigs_rows_lie_where_they_are_put(
+    lower_by: float, size: float, rig: rig_render.RigMouth
+) -> None:
+    usual = MouthAnatomy()
+    anatomy = replace(
+        usual,
+        upper_tooth_offset=usual.upper_tooth_offset + lower_by,
+        overbite=0.2,
+        arch_scale=usual.arch_scale * size,
+    )
+    identity = np.linspace(-1.0, 1.0, rig_render.IDENTITIES).astype(np.float32)
+    places = rig_render._placed(rig, identity, anatomy)
+    front, low = rig.tooth == 0, rig.jaw_weight > 0.5
+    assert places[front & ~low, 1].min() == pytest.approx(anatomy.upper_edge_y, abs=0.06)
+    assert places[front & low, 1].max() == pytest.approx(anatomy.upper_edge_y + 0.2, abs=0.06)
+    incisors = places[front & ~low, 0]
+    # A central incisor of Wheeler's table has 8.5 mm.
+    assert np.ptp(incisors) == pytest.approx(2 * 0.85 * anatomy.arch_scale, rel=0.12)
+
+
+def test_every_expression_is_one() -> None:
+    draw = np.random.default_rng(3)
+    rows = np.stack([rig_mouths.expression(draw) for _ in range(300)])
+    assert rows.min() >= 0.0
+    assert rows.max() <= 1.0
+    jaw = rows[:, MOTION_NAMES.index("jawOpen")]
+    assert jaw.min() < 0.1
+    assert jaw.max() > 0.7
+    for name in ("tongueUp", "tongueOut", "mouthFunnel", "mouthSmileLeft", "mouthUpperUpRight"):
+        assert (rows[:, MOTION_NAMES.index(name)] > 0.1).mean() > 0.04, name
+    left, right = (rows[:, MOTION_NAMES.index(f"mouthSmile{s}")] for s in ("Left", "Right"))
+    assert np.corrcoef(left, right)[0, 1] > 0.95
+    assert not np.array_equal(left, right)
+
+
+@pytest.fixture(scope="module")
+def strangers(here: Look, tracker: FaceTracker, rig: rig_render.RigMouth) -> list[Sample]:
+    draw = np.random.default_rng(4)
+    return list(rig_mouths.person_samples("001", (here, here), tracker, load_basis(), rig, draw))
+
+
+def test_a_drawn_mouth_is_open_and_its_skin_is_the_persons(strangers: list[Sample]) -> None:
+    assert len(strangers) == rig_mouths.SAMPLES
+    for sample in strangers:
+        layers, target = sample.layers, sample.target.astype(int)
+        assert not sample.teeth_known
+        assert sample.light_known
+        # A lip or two of the opening, and no more than the square's middle.
+        assert 150 < layers.cavity.sum() < 0.2 * layers.cavity.size
+        away = layers.lips < 0.01
+        assert np.abs(target - layers.warped)[away].mean() < 2.0
+        inside = layers.cavity > 0.95
+        assert np.abs(target - layers.warped)[inside].mean() > 15.0
+        # No brighter and no darker on the whole than what is modelled, beyond what people are.
+        luma = [p[inside].astype(float).mean() for p in (target, layers.interior)]
+        assert 0.45 < luma[0] / luma[1] < 2.2
+    assert {sample.fitted for sample in strangers} == {False, True}
+    assert {sample.layers.reference is None for sample in strangers} == {False, True}
+
+
+def test_a_drawn_reference_is_another_moment_of_the_same_mouth(
+    here: Look,
+    tracker: FaceTracker,
+    rig: rig_render.RigMouth,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = np.zeros(len(MOTION_NAMES), np.float32)
+    for name, weight in (("jawOpen", 0.4), ("mouthUpperUpLeft", 0.3), ("mouthUpperUpRight", 0.3)):
+        row[MOTION_NAMES.index(name)] = weight
+    # Where both have the same expression, both show the same.
+    monkeypatch.setattr(rig_mouths, "expression", lambda _: row)
+    draw = np.random.default_rng(5)
+    found = rig_mouths.person_samples("001", (here, here), tracker, load_basis(), rig, draw)
+    seen = 0
+    for sample in found:
+        reference = sample.layers.reference
+        if reference is None:
+            continue
+        seen += 1
+        inside = sample.layers.cavity > 0.95
+        from_reference, from_skin, from_model = (
+            np.abs(picture.astype(int) - sample.target)[inside].mean()
+            for picture in (reference, sample.layers.warped, sample.layers.interior)
+        )
+        assert from_reference < 0.4 * from_skin
+        assert from_reference < 0.9 * from_model
+    assert seen >= 2
+
+
+def test_the_same_seed_draws_the_same_mouth(
+    here: Look, painter: mouths.Painter, rig: rig_render.RigMouth
+) -> None:
+    def drawn(seed: int) -> np.ndarray:
+        mouth = rig_mouths.stranger(painter.person, rig, painter.light, np.random.default_rng(seed))
+        triangles = painter.triangles
+        camera = rig_mouths.Camera(painter.person, triangles, mouth, (1.0, 0.2))
+        row = np.zeros(len(MOTION_NAMES), np.float32)
+        row[MOTION_NAMES.index("jawOpen")] = 0.4
+        face = rig_mouths.expressed(here, painter.person, row, IdlePose())
+        return rig_mouths.photograph(camera, here, face, MouthInside.of_row(row))
+
+    one = drawn(1)
+    assert np.array_equal(drawn(1), one)
+    assert (drawn(2) != one).any()
