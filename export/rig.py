@@ -124,7 +124,7 @@ def draw(
     shade = 0.45 + 0.6 * np.clip(turned @ _LIGHT, 0.0, 1.0)
     palette = np.concatenate([rig.colours * shade[:, None], [_BACKGROUND_BGR]])
     picked = palette[np.where(visible == NOTHING, len(palette) - 1, visible)]
-    return np.clip(picked.mean(axis=2) + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(picked.mean(axis=1) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _vertex_normals(vertices: Floats, triangles: npt.NDArray[np.int32]) -> Floats:
