@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.face.topology import LIPS, OUTER_LIPS
-from export.measures import ssim
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]

@@ -81,7 +81,6 @@ from benchmarks._mouth_measures import (
     psnr,
     seam_energy,
     spread_targets,
-    ssim,
 )
 from edgeavatar import zoo
 from edgeavatar.backends.base import Session
@@ -117,6 +116,7 @@ from edgeavatar.rendering.mesh import (
 )
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
+from export.measures import ssim
 from export.train.filmed import is_held_out
 from export.train.mouths import STEADY, as_frame, is_london_held_out
 

@@ -23,7 +23,13 @@ def read(model: onnx.ModelProto | Path) -> ov.Model:
     return ov.Core().read_model(model.SerializeToString(), ov.Tensor(ov.Type.u8, ov.Shape([0])))
 
 
-def quantized(model: ov.Model, feeds: Iterable[Feeds], kept: Sequence[str] = ()) -> ov.Model:
+def quantized(
+    model: ov.Model,
+    feeds: Iterable[Feeds],
+    kept: Sequence[str] = (),
+    *,
+    norms_in_float: bool = False,
+) -> ov.Model:
     """Make a model INT8 after training (NNCF), with real inputs.
 
     Parameters
@@ -34,6 +40,9 @@ def quantized(model: ov.Model, feeds: Iterable[Feeds], kept: Sequence[str] = ())
         One run each; all are used.
     kept
         Names of nodes that stay in float.
+    norms_in_float
+        Leave normalisations in float, which are made of additions and products and bear little
+        rounding: NNCF's scheme for transformers.
     """
     import nncf
 
@@ -45,6 +54,7 @@ def quantized(model: ov.Model, feeds: Iterable[Feeds], kept: Sequence[str] = ())
         nncf.Dataset(runs),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(runs),
+        model_type=nncf.ModelType.TRANSFORMER if norms_in_float else None,
         ignored_scope=ignored,
     )
 
@@ -63,21 +73,30 @@ def _named(model: ov.Model, nodes: Sequence[str]) -> list[str]:
 def name_in_order(model: ov.Model) -> None:
     """Give numbers to the nodes that have no name of their own.
 
-    They are counted through the process, and files would differ from run to run.
+    They are counted through the process, and files would differ from run to run. Some carry the
+    kind of a node whose place they took.
     """
-    for number, op in enumerate(model.get_ordered_ops()):
-        if re.fullmatch(rf"{op.get_type_name()}_\d+", op.get_friendly_name()):
+    nodes = model.get_ordered_ops()
+    kinds = "|".join({op.get_type_name() for op in nodes})
+    for number, op in enumerate(nodes):
+        if re.fullmatch(rf"(?:{kinds})_\d+", op.get_friendly_name()):
             op.set_friendly_name(f"{op.get_type_name()}_{number}")
 
 
-def widen(model: ov.Model) -> None:
-    """Store in single precision what a file stores in half."""
-    for op in model.get_ordered_ops():
+def widened(model: ov.Model) -> ov.Model:
+    """Give a copy that stores in single precision what a file stores in half.
+
+    It is not to be quantized: OpenVINO 2026.4 gets transpositions of plain constants wrong then.
+    """
+    wide_one = model.clone()
+    for op in wide_one.get_ordered_ops():
         if op.get_type_name() == "Convert" and op.get_element_type() == ov.Type.f32:
             stored = op.input_value(0).get_node()
-            if stored.get_type_name() == "Constant" and stored.get_element_type() == ov.Type.f16:
-                wide = ov.op.Constant(stored.data.astype(np.float32))
-                op.output(0).replace(wide.output(0))
+            if stored.get_type_name() != "Constant" or stored.get_element_type() != ov.Type.f16:
+                continue
+            wide = ov.op.Constant(stored.data.astype(np.float32))
+            op.output(0).replace(wide.output(0))
+    return wide_one
 
 
 def save(model: ov.Model, path: Path, *, half: bool) -> tuple[Path, Path]:

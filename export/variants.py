@@ -132,13 +132,12 @@ def _without_onnx(
     assert net.graph is not None  # it would be a net of torch
     plain = ir.read(net.graph)
     plain.reshape({name: list(shape) for name, shape in net.shapes.items()})
-    ir.widen(plain)
     ir.name_in_order(plain)
     found: list[Sensitivity] = []
-    models = {"fp32": plain, "fp16": plain}
+    models = {"fp32": ir.widened(plain), "fp16": plain}
     if "int8" in wanted or "mixed" in wanted:
         tell(f"quantizing with {len(calibration)} inputs")
-        models["int8"] = ir.quantized(plain, calibration, net.kept)
+        models["int8"] = ir.quantized(plain, calibration, net.kept, norms_in_float=True)
     kept: tuple[str, ...] = ()
     if "mixed" in wanted:
         tell("measuring the sensitivity of layers")
@@ -153,7 +152,7 @@ def _without_onnx(
             key=lambda s: (-s.error, s.layer),
         )
         kept = kept_in_float(found)
-        models["mixed"] = ir.quantized(plain, calibration, [*net.kept, *kept])
+        models["mixed"] = ir.quantized(plain, calibration, [*net.kept, *kept], norms_in_float=True)
     made = []
     for precision in ("fp32", *wanted):
         tell(f"writing openvino {precision}")

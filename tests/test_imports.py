@@ -18,7 +18,14 @@ PACKAGE = ROOT / "edgeavatar"
 
 GROUND = frozenset({"types", "errors"})
 FOUNDATION = frozenset({"backends", "kernels", "pose", "rates", "zoo"})
-STAGES = frozenset({"video", "audio", "speech", "motion", "face", "rendering", "trust", "portrait"})
+STAGES = frozenset(
+    {
+        *("video", "audio", "speech", "motion", "face", "rendering", "trust", "portrait"),
+        # Words with times to cues, files and letters: neither speech, which knows no picture, nor
+        # video, which knows no words.
+        "subtitles",
+    }
+)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),

@@ -185,28 +185,65 @@ def segments_of(probabilities: Iterable[float]) -> Iterator[SpeechSegment]:
     SpeechSegment
         In order, not overlapping; the last may reach up to 30 ms beyond the last window.
     """
-    pad = round(PAD_S * SAMPLE_RATE)
-    shortest = round(MIN_SPEECH_S * SAMPLE_RATE)
-    patience = round(MIN_SILENCE_S * SAMPLE_RATE)
-    start = quiet = -1
-    floor = 0
-    position = 0
+    segmenter = Segmenter()
     for probability in probabilities:
-        if start < 0:
+        segment = segmenter.push(probability)
+        if segment is not None:
+            yield segment
+    segment = segmenter.flush()
+    if segment is not None:
+        yield segment
+
+
+class Segmenter:
+    """Segments of a stream of probabilities, as they end."""
+
+    _PAD = round(PAD_S * SAMPLE_RATE)
+    _SHORTEST = round(MIN_SPEECH_S * SAMPLE_RATE)
+    _PATIENCE = round(MIN_SILENCE_S * SAMPLE_RATE)
+
+    def __init__(self) -> None:
+        self._start = self._quiet = -1
+        self._floor = 0
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        """Samples that the probabilities so far speak of."""
+        return self._position
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a segment has begun and not ended."""
+        return self._start >= 0
+
+    def push(self, probability: float) -> SpeechSegment | None:
+        """Take the probability of the next 512 samples; give the segment that ends there."""
+        segment = None
+        if self._start < 0:
             if probability >= THRESHOLD:
-                start, quiet = position, -1
+                self._start, self._quiet = self._position, -1
         elif probability >= THRESHOLD:
-            quiet = -1
+            self._quiet = -1
         elif probability < RELEASE:
-            if quiet < 0:
-                quiet = position
-            if position + HOP_LENGTH - quiet >= patience:
-                if quiet - start >= shortest:
-                    segment = SpeechSegment(max(floor, start - pad), quiet + pad)
-                    floor = segment.end_sample
-                    yield segment
-                start = quiet = -1
-        position += HOP_LENGTH
-    end = position if quiet < 0 else quiet
-    if start >= 0 and end - start >= shortest:
-        yield SpeechSegment(max(floor, start - pad), end + pad)
+            if self._quiet < 0:
+                self._quiet = self._position
+            if self._position + HOP_LENGTH - self._quiet >= self._PATIENCE:
+                segment = self._segment(self._quiet)
+        self._position += HOP_LENGTH
+        return segment
+
+    def flush(self) -> SpeechSegment | None:
+        """Give the segment that ends with the stream, if there is one."""
+        if self._start < 0:
+            return None
+        return self._segment(self._position if self._quiet < 0 else self._quiet)
+
+    def _segment(self, end: int) -> SpeechSegment | None:
+        start = self._start
+        self._start = self._quiet = -1
+        if end - start < self._SHORTEST:
+            return None
+        segment = SpeechSegment(max(self._floor, start - self._PAD), end + self._PAD)
+        self._floor = segment.end_sample
+        return segment

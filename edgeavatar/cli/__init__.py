@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("edgeavatar.cli.render:render", "Make a video of a face saying words."),
     "speak": ("edgeavatar.cli.speak:speak", "Turn text into speech with exact timings."),
     "motion": ("edgeavatar.cli.motion:motion", "Write the mouth motion of words, frame by frame."),
+    "transcribe": (
+        "edgeavatar.cli.transcribe:transcribe",
+        "Write down what is said in a recording or a video.",
+    ),
     "voices": (
         "edgeavatar.cli.voices:voices",
         "List the voices: language, licence, speed here, and how to install.",

@@ -82,6 +82,13 @@ _PATH = click.Path(path_type=Path)
     help="Words laid over the lower left corner.",
 )
 @click.option("--no-label", is_flag=True, help="Leave the visible label out.")
+@click.option(
+    "--subtitles",
+    multiple=True,
+    metavar="KIND",
+    help="srt, vtt: a file beside the output, with its name; track: in the file, to be switched "
+    "on; burn: in the picture. Several: repeated, or with commas.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def render(
@@ -91,6 +98,7 @@ def render(
     fps: str | None,
     label: str,
     no_label: bool,
+    subtitles: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -105,6 +113,7 @@ def render(
       edgeavatar render -s face.jpg -t "Good morning." -o hello.mp4
       edgeavatar render -s clip.mp4 --text-file speech.txt --voice af_heart -o talk.mp4
       edgeavatar render -s clip.mp4 --audio speech.wav -o dubbed.mp4
+      edgeavatar render -s face.jpg -t "Good morning." --subtitles srt,burn -o hello.mp4
     """
     from edgeavatar.cli.progress import progress_bar
     from edgeavatar.pipeline import RenderJob
@@ -116,6 +125,7 @@ def render(
         volume_lufs=volume,
         fps=None if fps is None else parse_rate(fps),
         label=None if no_label else label,
+        subtitles=_kinds(subtitles),
         **options,
     )
     with progress_bar(quiet=quiet or as_json) as tell:
@@ -130,6 +140,12 @@ def render(
             click.echo(line)
 
 
+def _kinds(given: tuple[str, ...]) -> tuple[Any, ...]:
+    """Kinds of subtitles, each once, in the order given; the job checks them."""
+    kinds = (kind.strip().lower() for entry in given for kind in entry.split(","))
+    return tuple(dict.fromkeys(kind for kind in kinds if kind))
+
+
 def _summary(report: RenderReport) -> list[str]:
     lines = [
         f"{report.output}: {report.duration_s:.1f} s, {report.width}x{report.height} at "
@@ -140,5 +156,7 @@ def _summary(report: RenderReport) -> list[str]:
             f"no face to be trusted in {report.frames_without_face} of {report.frames} frames: "
             "those are the source's own"
         )
+    if report.subtitles:
+        lines.append(f"subtitles: {', '.join(report.subtitles)}")
     lines += [f"note: {warning}" for warning in report.warnings]
     return lines

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Fit = Literal["loop", "freeze", "trim"]
 RendererChoice = Literal["auto", "neural", "neural-small", "geometric", "wav2lip"]
+SubtitleKind = Literal["srt", "vtt", "track", "burn"]
 Stage = Literal["opening", "learning the face", "rendering", "finishing"]
 
 UNPAINTED: Final[frozenset[RendererChoice]] = frozenset({"geometric", "wav2lip"})
@@ -146,6 +147,9 @@ class RenderJob:
     encoder: str | None = None
     label: str | None = "AI-generated"
     """Visible label; None leaves it out. The container tags are always written."""
+    subtitles: tuple[SubtitleKind, ...] = ()
+    """Where the words are written: ``srt`` and ``vtt`` are files beside the output, with its name;
+    ``track`` can be switched on in a player, ``burn`` is in the picture."""
 
     def check(self) -> None:
         """Raise UsageError for values that contradict each other or are out of range."""
@@ -176,6 +180,7 @@ class RenderJob:
                 "--articulation is for motion that is made from words, and --motion brings its "
                 "own; leave one out"
             )
+        self._check_subtitles()
         if self.seed < 0:
             raise UsageError(f"expected a seed of 0 or more, found {self.seed}")
         if same_place(self.output, self.source):
@@ -186,6 +191,24 @@ class RenderJob:
             raise UsageError(f"{self.output} is the motion track itself; give another output")
         if self.renderer_model is not None and same_place(self.output, self.renderer_model):
             raise UsageError(f"{self.output} is the model itself; give another output")
+
+    def _check_subtitles(self) -> None:
+        for kind in self.subtitles:
+            if kind not in get_args(SubtitleKind):
+                raise UsageError(
+                    f"expected subtitles among {', '.join(get_args(SubtitleKind))}, found {kind!r}"
+                )
+            if kind in ("srt", "vtt"):
+                beside = self.output.with_suffix(f".{kind}")
+                for given in (self.source, self.audio, self.motion, self.renderer_model):
+                    if given is not None and same_place(beside, given):
+                        raise UsageError(
+                            f"the subtitles would be written over {given}; give another output"
+                        )
+        if self.subtitles and self.text is None and self.audio is None:
+            raise UsageError(
+                "--subtitles are words, and --motion alone has none; add --text or --audio"
+            )
 
     def _check_model(self) -> None:
         if self.renderer != "wav2lip":
@@ -236,6 +259,7 @@ class RenderOptions(TypedDict, total=False):
     preset: str | None
     encoder: str | None
     label: str | None
+    subtitles: tuple[SubtitleKind, ...]
 
 
 def make_job(
@@ -312,4 +336,6 @@ class RenderReport:
     """Wall time of each stage."""
     real_time_factor: float
     """Wall time divided by the length of the result."""
+    subtitles: list[str] = field(default_factory=list)
+    """Files of subtitles that were written, and ``track`` or ``burn``."""
     warnings: list[str] = field(default_factory=list)

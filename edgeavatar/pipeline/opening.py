@@ -39,7 +39,7 @@ from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.interior import InteriorModel
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.rendering.wav2lip import Wav2LipRenderer, open_generator
-from edgeavatar.speech import open_voice
+from edgeavatar.speech import find_voice, open_voice
 from edgeavatar.trust.label import Label, container_tags, draw_label
 from edgeavatar.types import Frame
 from edgeavatar.video.source import open_source
@@ -53,6 +53,18 @@ if TYPE_CHECKING:
     from edgeavatar.rendering.geometric import MouthRenderer
     from edgeavatar.rendering.neural import PainterSize
     from edgeavatar.types import SpeechChunk
+
+_LANGUAGES = {
+    "en": "eng",
+    "es": "spa",
+    "fr": "fra",
+    "hi": "hin",
+    "it": "ita",
+    "ja": "jpn",
+    "pt": "por",
+    "zh": "zho",
+}
+"""Languages of the voices, in ISO 639-1 and 639-2."""
 
 
 @contextmanager
@@ -279,4 +291,13 @@ def open_result(job: RenderJob, picture: Picture, words: Words) -> VideoWriter:
         preset=job.preset,
         encoder=job.encoder,
         metadata=container_tags(edgeavatar.__version__, job.label),
+        subtitles=_language(words) if "track" in job.subtitles else None,
     )
+
+
+def _language(words: Words) -> str:
+    """Language of the words, in ISO 639-2."""
+    if words.voice is None:
+        return "eng"  # the recogniser knows no other
+    language = find_voice(words.voice).languages[0].partition("-")[0]
+    return _LANGUAGES.get(language, "und")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from edgeavatar.motion.idle import idle_pose
 from edgeavatar.motion.style import style_named
+from edgeavatar.pipeline.captions import SpokenWords, hearer, open_captions, subtitle_files
 from edgeavatar.pipeline.job import UNPAINTED, RenderJob, RenderReport, make_job
 from edgeavatar.pipeline.opening import (
     open_faces,
@@ -89,12 +90,14 @@ def render(
             picture = stack.enter_context(open_picture(job))
             head = job.seed if picture.sways else None
             heard = job.renderer == "wav2lip"
+            spoken = SpokenWords()
             words = stack.enter_context(
-                open_words(job, head=head, heard=heard, tuned=tuning.models)
+                open_words(job, hearer(job, spoken), head=head, heard=heard, tuned=tuning.models)
             )
             faces = stack.enter_context(open_faces(job, tuning.models))
             words.lasts_beyond(Fraction(0))  # what cannot be said fails before work is done
             label = open_label(job, picture)
+            captions = stack.enter_context(open_captions(job, words, spoken, picture, label))
             writer = stack.enter_context(open_result(job, picture, words))
         tell("learning the face", None, 0)
         with clock.of("learning the face"):
@@ -124,6 +127,9 @@ def render(
                         made = watch.uncovered(frame, face, made)
                 for chunk in words.sound_until(frame.time_s):
                     writer.write_audio(chunk)
+                if captions is not None:
+                    captions.write_until(frame.time_s, writer)
+                    made = captions.draw(made, face)
                 writer.write_frame(made if label is None else label.apply(made))
                 written += 1
                 tell("rendering", _share(words.share_done, words.duration_s, frame), written)
@@ -132,6 +138,7 @@ def render(
             end_s = picture.end_s(words.duration_s)
             for chunk in words.sound_until(end_s if job.fit == "trim" else None):
                 writer.write_audio(chunk)
+            told = [] if captions is None else captions.finish(end_s, writer)
             writer.finish(end_s)
         total = clock.total_s
         return RenderReport(
@@ -148,7 +155,11 @@ def render(
             backends=faces.backends | painter,
             seconds=clock.seconds,
             real_time_factor=total / float(end_s),
-            warnings=[*tuning.notes, *picture.warnings, *faces.notes, *words.notes],
+            subtitles=[
+                *map(str, subtitle_files(job).values()),
+                *(kind for kind in ("track", "burn") if kind in job.subtitles),
+            ],
+            warnings=[*tuning.notes, *picture.warnings, *faces.notes, *words.notes, *told],
         )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16000
 """Hertz that the recogniser expects."""
 
-MODEL = "asr-moonshine-tiny"
+RecognizerSize = Literal["tiny", "base"]
+
+MODEL: Final = "asr-moonshine-tiny"
+MODELS: Final[dict[RecognizerSize, str]] = {
+    "tiny": MODEL,
+    "base": "asr-moonshine-base",
+}
+"""Names in the model store. ``base`` makes fewer errors (in noise 6 % instead of 10) and takes four
+times the time."""
+LANGUAGE = "en"
+"""What both were trained on; other languages become English words that sound alike."""
 
 MAX_SEGMENT_S = 20.0
 """Longer stretches are cut where they are quietest: the recogniser was trained on up to 30 s."""
@@ -32,6 +42,7 @@ _MAX_WORDS_PER_S = 7.0
 """Nobody speaks faster for long (read English averages 2.5 words a second); more is a loop."""
 _MAX_REPEATS = 3
 
+_DOUBLED = re.compile(r"([,;:])\1+")
 _LOOP = re.compile(r"(?P<unit>\b\w.{0,60}?)(?:[\s,.!?;-]+(?P=unit)\b){3,}", re.I | re.S)
 
 
@@ -45,7 +56,7 @@ class Segment:
 
 
 class Recognizer:
-    """Moonshine tiny, English.
+    """Moonshine, English.
 
     Parameters
     ----------
@@ -85,22 +96,27 @@ class Recognizer:
         Returns
         -------
         str
-            Words with punctuation; empty if there are none. What the decoder repeats without end
-            is cut after its first time.
+            Words with punctuation; empty if there are none, or notes of music in their place. What
+            the decoder repeats without end is cut after its first time.
         """
         if len(samples) < _MIN_SEGMENT_S * SAMPLE_RATE:
             return ""
         stream = self._recognizer.create_stream()
         stream.accept_waveform(SAMPLE_RATE, samples)
         self._recognizer.decode_stream(stream)
-        return without_loops(str(stream.result.text).strip(), len(samples) / SAMPLE_RATE)
+        text = _DOUBLED.sub(r"\1", str(stream.result.text).strip())
+        if not any(c.isalnum() for c in text):
+            return ""
+        return without_loops(text, len(samples) / SAMPLE_RATE)
 
 
-def open_recognizer(*, threads: int = 1) -> Recognizer:
-    """Open the installed recogniser.
+def open_recognizer(size: RecognizerSize = "tiny", *, threads: int = 1) -> Recognizer:
+    """Open an installed recogniser.
 
     Parameters
     ----------
+    size : str
+        One of :data:`MODELS`.
     threads : int
         Threads of one recognition.
 
@@ -111,12 +127,12 @@ def open_recognizer(*, threads: int = 1) -> Recognizer:
     Raises
     ------
     ModelNotFound
-        ``asr-moonshine-tiny`` is not installed.
+        It is not installed.
     """
     from edgeavatar import zoo
     from edgeavatar.backends.cache import cache_folder
 
-    files = zoo.resolve(MODEL)
+    files = zoo.resolve(MODELS[size])
     return Recognizer(
         files["encoder"],
         files["decoder"],
@@ -136,7 +152,7 @@ def transcribe(
     Parameters
     ----------
     chunks : iterable of AudioChunk
-        Mono at 16 kHz, from sample 0 without a gap.
+        Mono at 16 kHz, from sample 0; silence between stretches may be left out.
     speech : iterable of (int, int)
         First and last sample of each stretch, in order, not overlapping; may be a generator that
         reads the same sound, as :func:`edgeavatar.audio.detect_speech` does over a copy of
@@ -200,6 +216,9 @@ class _Tape:
             chunk = next(self._chunks, None)
             if chunk is None:
                 break
+            if chunk.start_sample > self._end:
+                self._blocks = []
+                self._start = self._end = chunk.start_sample
             self._blocks.append(chunk.samples)
             self._end += len(chunk.samples)
         if not self._blocks:

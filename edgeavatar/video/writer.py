@@ -7,7 +7,7 @@ import math
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Literal, Self, cast
 
 import av
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
+    from av.subtitles.stream import SubtitleStream
     from av.video.stream import VideoStream
 
     from edgeavatar.types import AudioChunk, ByteArray, FloatArray, Frame
@@ -35,6 +36,25 @@ AUDIO_RATE_HZ: Final = 48_000
 
 _AUDIO_BITS_PER_S: Final = 128_000
 _SILENCE_BLOCK: Final = 1 << 16
+
+_SUBTITLE_ENCODERS: Final = {
+    "mp4": "mov_text",
+    "mov": "mov_text",
+    "matroska": "subrip",
+    "webm": "webvtt",
+}
+_SUBTITLE_TICKS: Final = Fraction(1, 1000)
+_SUBTITLE_HEADER: Final = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Alignment
+Style: Default,Arial,18,&Hffffff,2
+
+[Events]
+Format: Layer, Start, End, Style, Text
+"""
+"""Without one, FFmpeg's text encoders do not open."""
 
 _ITUNES_KEYS: Final = frozenset(
     {
@@ -102,6 +122,8 @@ class VideoWriter:
         metadata, which keeps any name.
     threads : int
         Threads of the video encoder; 0 lets it choose by the machine.
+    subtitles : str, optional
+        Language of the subtitles to come, in ISO 639-2; without it the file has no such track.
 
     Raises
     ------
@@ -127,6 +149,7 @@ class VideoWriter:
         encoder: str | None = None,
         metadata: Mapping[str, str] | None = None,
         threads: int = 0,
+        subtitles: str | None = None,
     ) -> None:
         self.path = Path(path)
         choice = choose_encoding(self.path, encoder=encoder, crf=crf, preset=preset)
@@ -145,6 +168,9 @@ class VideoWriter:
         self._last_ticks = max(1, round(1 / (rate * self._time_base)))
         self._audio_in_rate = audio_rate
         self._audio_samples = 0
+        self._muxer = choice.container.muxer
+        self._subtitles: SubtitleStream | None = None
+        self._subtitle_end = 0
         self._file = AtomicFile(self.path)
         self._container: OutputContainer | None = None
         try:
@@ -155,6 +181,8 @@ class VideoWriter:
                 )
                 if audio_rate is not None:
                     self._audio = self._add_audio(choice.container.audio_encoder)
+                if subtitles is not None:
+                    self._subtitles = self._add_subtitles(choice.container.muxer, subtitles)
                 self._start(choice.encoder)
         except BaseException:
             self.abort()
@@ -213,6 +241,14 @@ class VideoWriter:
         self._resampler = av.AudioResampler(
             format=stream.codec_context.format, layout="mono", rate=AUDIO_RATE_HZ
         )
+        return stream
+
+    def _add_subtitles(self, muxer: str, language: str) -> SubtitleStream:
+        stream = cast("SubtitleStream", self._out.add_stream(_SUBTITLE_ENCODERS[muxer]))
+        stream.codec_context.subtitle_header = _SUBTITLE_HEADER
+        stream.codec_context.time_base = _SUBTITLE_TICKS
+        stream.time_base = _SUBTITLE_TICKS
+        stream.metadata["language"] = language
         return stream
 
     def _start(self, encoder: str) -> None:
@@ -319,6 +355,53 @@ class VideoWriter:
         with self._reporting():
             for converted in self._resampler.resample(block):
                 self._out.mux(self._audio.encode(converted))
+
+    @property
+    def subtitle_markup(self) -> Literal["srt", "vtt", "none"]:
+        """What text of subtitles is read as: its marks are to be escaped so."""
+        if self._muxer == "matroska":
+            return "srt"
+        return "vtt" if self._muxer == "webm" else "none"
+
+    def write_subtitle(self, text: str, start_s: Fraction, end_s: Fraction) -> None:
+        """Append a subtitle; times are stored in milliseconds.
+
+        Parameters
+        ----------
+        text : str
+            One or more lines, as :attr:`subtitle_markup` says.
+        start_s, end_s : Fraction
+            From when to when it shows; not before the end of the last one. It should come before
+            ten seconds of frames after its start, which is how far streams are interleaved.
+
+        Raises
+        ------
+        ValueError
+            If the writer was made without subtitles or times go back.
+        OutputError
+            If the file cannot be written.
+        """
+        if self._subtitles is None:
+            raise ValueError("this writer was made without subtitles and takes none")
+        start, end = (round(time_s / _SUBTITLE_TICKS) for time_s in (start_s, end_s))
+        if not self._subtitle_end <= start < end:
+            raise ValueError(
+                f"expected a subtitle that starts at {self._subtitle_end} ms or later and lasts, "
+                f"found one from {start} to {end} ms"
+            )
+        self._subtitle_end = end
+        data = text.encode("utf-8")
+        if self._subtitles.name == "mov_text":
+            # 3GPP TS 26.245: a sample of timed text begins with its length.
+            data = len(data).to_bytes(2, "big") + data
+        packet = av.Packet(data)
+        packet.stream = self._subtitles
+        packet.time_base = _SUBTITLE_TICKS
+        packet.pts = packet.dts = start
+        packet.duration = end - start
+        packet.is_keyframe = True
+        with self._reporting():
+            self._out.mux(packet)
 
     def finish(self, end_time_s: Fraction | None = None) -> None:
         """Complete the file and give it its name.

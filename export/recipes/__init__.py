@@ -45,5 +45,7 @@ def recipe_named(name: str) -> Recipe | Conversion:
     """
     if name not in _ROOMS:
         raise UsageError(f"expected one of {', '.join(_ROOMS)}, found {name}")
-    recipes: tuple[Recipe | Conversion, ...] = import_module(f"export.recipes.{_ROOMS[name]}").RECIPES
+    recipes: tuple[Recipe | Conversion, ...] = import_module(
+        f"export.recipes.{_ROOMS[name]}"
+    ).RECIPES
     return next(recipe for recipe in recipes if recipe.name == name)

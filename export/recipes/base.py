@@ -77,9 +77,7 @@ class Net:
         assert self.graph is not None  # one of both is always there
         if self.through_onnx:
             return onnx_runner(onnx.load(str(self.graph)))
-        return open_session(
-            self.graph, backend="openvino", threads=1, input_shapes=self.shapes
-        ).run
+        return open_session(self.graph, backend="openvino", threads=1, input_shapes=self.shapes).run
 
     @property
     def through_onnx(self) -> bool:

@@ -1,4 +1,4 @@
-"""The face models of MediaPipe: detector, mesh and blendshapes, from .tflite to OpenVINO's files."""
+"""The face models of MediaPipe, from .tflite to OpenVINO's files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -46,7 +47,7 @@ _TALKERS = {CALIBRATION: 3, HELD_OUT: 2}
 """People who are also seen talking: expressions of portraits are much alike."""
 _HEIGHT_PX = 256.0
 _POINTS_PX = 0.5
-"""At face height 256. The mesh of the same face shakes as much in a video (benchmarks/face.py)."""
+"""At face height 256: a small part of what lips move, and more than rounding should cost."""
 _WEIGHT = 0.05
 """Of a blendshape, of 1: a change that is hardly seen."""
 _SCORE = 0.5
@@ -76,10 +77,10 @@ def looked_at(pictures: Iterable[Iterable[Picture]]) -> Met:
         The face models are not installed.
     """
     with FaceTracker(choice="largest", backend="openvino") as tracker:
-        models = (tracker.detector, tracker.mesh, tracker.blendshapes)
+        models: tuple[Any, ...] = (tracker.detector, tracker.mesh, tracker.blendshapes)
         sessions = tuple(RecordingSession(model.session) for model in models)
         for model, session in zip(models, sessions, strict=True):
-            model.session = session  # type: ignore[assignment]
+            model.session = session
         for person in pictures:
             tracker.reset()
             for picture in person:
@@ -113,7 +114,8 @@ def talkers(seeds: Iterable[int], words: str) -> Iterator[Iterator[Picture]]:
         for seed in seeds:
             photo, film = Path(name) / f"{seed}.png", Path(name) / f"{seed}.mp4"
             write_portrait(make_portrait(seed, size=_SIZES[-2]), photo)
-            render(RenderJob(photo, film, text=words, seed=seed, fps=_FPS))
+            # Nothing here changes when another painter is trained.
+            render(RenderJob(photo, film, text=words, seed=seed, fps=_FPS, renderer="geometric"))
             yield _frames(film)
 
 
@@ -257,7 +259,6 @@ def face_net(key: str, met: Callable[[str], Met] = _met) -> Net:
         recorded=recorded,
         judge=lambda reference, candidate: judge(recorded(HELD_OUT), reference, candidate),
         graph=zoo.file_of("face", key),
-        threads=1,
     )
 
 

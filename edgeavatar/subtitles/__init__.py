@@ -1,0 +1,1 @@
+"""Words with times become subtitles: cues, files of them, and letters in the picture."""
