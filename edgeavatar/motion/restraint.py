@@ -51,6 +51,10 @@ _SEAL_FROM, _SEAL_FULL = 0.15, 0.4
 _EARLY_MOVE_ROWS = 1
 """What is wanted is aimed at a row before its time: a mouth that keeps to a speed arrives late."""
 _ENVELOPE_ROWS = 2
+_ROUNDING = 0.125
+"""Share of each neighbour in a row. On 101 filmed clips that were learned from, .25 (a binomial
+filter) made lips 10.7 % less lively than they were seen to be, this 10.1 %, at the same likeness
+and jitter."""
 LOOK_AHEAD = _EARLY_MOVE_ROWS + _ENVELOPE_ROWS + 1
 """Rows of movement that must be known after the one that is given."""
 _BACK = _GATE_BACK + _LOUD_BACK_ROWS + 1
@@ -154,7 +158,7 @@ class Restraint:
         return np.asarray(gate[_GATE_BACK:-_GATE_AHEAD])
 
     def _move(self, wanted: Channels, count: int) -> Channels:
-        """Follow what is wanted no faster than can be, then smooth over ±10 ms."""
+        """Follow what is wanted no faster than can be, then round off the corners this leaves."""
         moved = np.empty((count + 3, wanted.shape[1]))
         moved[:2] = self._last
         here = self._last[1]
@@ -162,7 +166,9 @@ class Restraint:
             here = here + np.clip(wanted[i] - here, -SPEED_PER_ROW, SPEED_PER_ROW)
             moved[i + 2] = here
         self._last = moved[count : count + 2]
-        return np.asarray((moved[1:-2] + 2.0 * moved[2:-1] + moved[3:]) / 4.0)
+        return np.asarray(
+            _ROUNDING * (moved[1:-2] + moved[3:]) + (1.0 - 2.0 * _ROUNDING) * moved[2:-1]
+        )
 
 
 def _slowest(wanted: Channels) -> Channels:

@@ -26,7 +26,7 @@ from export.nets.painter import SIZE as NET_SIZE
 
 SIZE = 256
 """Of samples; the net is given them at half of that."""
-SHARES = {"ns": 0.21, "sn": 0.09, "n0": 0.13, "grid": 0.22, "rig": 0.35}
+SHARES = {"ns": 0.27, "sn": 0.11, "n0": 0.16, "grid": 0.31, "rig": 0.15}
 """Of a batch, by what a sample is: to a smile, from a smile, to half a smile, speech, an open mouth
 of a stranger."""
 PARTS = ("london", "grid", "rig")
