@@ -288,7 +288,7 @@ def test_a_batch_has_its_share_of_every_kind(tmp_path: Path) -> None:
         assert not any(corpus.index[i]["held_out"] for i in pile)
     batch = trainer.batch()
     assert len(batch.layers) == sum(trainer.counts.values())
-    assert float(batch.drawn.sum()) == trainer.counts["rig"] == 7
+    assert float(batch.drawn.sum()) == trainer.counts["rig"] == round(20 * SHARES["rig"])
     # And it learns from it: a step down its own loss changes every head.
     from export.train.painter import painting_loss
 

@@ -13,7 +13,11 @@ from edgeavatar.installing.pip_settings import PipSettings, read_pip_settings
 Environment = dict[str, str]
 
 # When pip is loaded it binds a socket of its own machine to see whether there is IPv6.
-pytestmark = pytest.mark.registry
+pytestmark = [
+    pytest.mark.registry,
+    # Pip loads setuptools, which minds that another test's library has loaded distutils.
+    pytest.mark.filterwarnings("ignore:Setuptools is replacing distutils:UserWarning"),
+]
 
 
 def _write(path: Path, text: str) -> Path:
