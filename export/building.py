@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ from typing import Any
 import onnx
 
 from edgeavatar.errors import IntegrityError, UsageError
+from edgeavatar.zoo import file_sha256
 from export.calibration import CALIBRATION, HELD_OUT
 from export.device import describe_device
 from export.gates import Format, Precision
 from export.graph import OPSET
 from export.measuring import Result, measure
-from export.publishing import entries_of
+from export.publishing import entries_of, results_of
 from export.recipes.base import Net, Recipe, onnx_runner
 from export.report import REPORT, report_of, write_report
-from export.variants import SUFFIX, Variant, file_of, make_variants, recorded
+from export.variants import Variant, file_of, make_variants, recorded
 
 ENTRIES = "manifest.toml"
 CALIBRATED_WITH, HELD_OUT_INPUTS = 100, 40
@@ -146,19 +146,14 @@ def _part(net: Net, variants: Sequence[Variant]) -> dict[str, Any]:
 
 def _hashes(folder: Path, parts: Sequence[dict[str, Any]]) -> dict[str, str]:
     names = [n for part in parts for v in part["variants"] for n in v["files"]]
-    return {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
+    return {n: file_sha256(folder / n) for n in names}
 
 
 def _take_away(folder: Path, report: dict[str, Any]) -> None:
     """Remove the files that passed nowhere: what lies about gets used."""
     for part in report["nets"]:
         for variant in part["variants"]:
-            passed = any(
-                r["passed"]
-                for r in report["results"]
-                if (r["stem"], r["format"], r["precision"])
-                == (part["stem"], variant["format"], variant["precision"])
-            )
+            passed = any(r["passed"] for r in results_of(report, part, variant))
             if not passed and variant["precision"] != "fp32":
                 for name in variant["files"]:
                     (folder / name).unlink()
@@ -215,7 +210,7 @@ def compare(recipe: Recipe, folder: Path, wanted: Wanted, tell: Tell) -> list[Re
             if all((folder / n).is_file() for n in v["files"])
         ]
         for path in (p for v in variants for p in v.files):
-            if hashlib.sha256(path.read_bytes()).hexdigest() != report["sha256"][path.name]:
+            if file_sha256(path) != report["sha256"][path.name]:
                 raise IntegrityError(f"{path}: expected the file that was built; build again")
         truth = file_of(net.stem, "onnx", "fp32", folder)
         if net.through_onnx and not truth.is_file():
@@ -230,6 +225,3 @@ def compare(recipe: Recipe, folder: Path, wanted: Wanted, tell: Tell) -> list[Re
             tell,
         )
     return results
-
-
-__all__ = ["ENTRIES", "SUFFIX", "Wanted", "build", "compare", "read_report"]

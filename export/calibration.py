@@ -92,7 +92,7 @@ class RecordingSession:
         return self._inner.run(feeds)
 
 
-def painter_inputs(which: str, size: str = "full") -> Iterator[Feeds]:
+def painter_inputs(which: str) -> Iterator[Feeds]:
     """Yield what the mouth painter is given while people speak.
 
     Half of each person's frames come without a reference, half with one: the widest mouth of the
@@ -102,8 +102,6 @@ def painter_inputs(which: str, size: str = "full") -> Iterator[Feeds]:
     ----------
     which
         One of :data:`SETS`.
-    size
-        Of the net that paints; what it is given does not depend on it.
 
     Yields
     ------
@@ -115,7 +113,7 @@ def painter_inputs(which: str, size: str = "full") -> Iterator[Feeds]:
     ModelNotFound
         The face models, the portrait model or the default voice are not installed.
     """
-    inner = open_painter("onnxruntime", size="full" if size == "full" else "small")
+    inner = open_painter("onnxruntime")
     with tempfile.TemporaryDirectory() as folder, inner:
         for number, seed in enumerate(_PEOPLE[which]):
             path = Path(folder) / f"{seed}.png"

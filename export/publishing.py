@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeavatar.errors import IntegrityError, UsageError
+from edgeavatar.zoo import file_sha256
 
 MANIFEST = "manifest.toml"
 _WRITTEN = ("local", "bytes", "sha256", "precision", "variant_of", "tolerance", "weights")
@@ -17,6 +17,14 @@ _WRITTEN = ("local", "bytes", "sha256", "precision", "variant_of", "tolerance", 
 _SLACK = 2.0
 """A variant may be so many times further from its base on another machine, which rounds otherwise,
 before ``edgeavatar tune`` refuses it."""
+
+
+def results_of(
+    report: Mapping[str, Any], part: Mapping[str, Any], variant: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Pick what was measured of one variant of one net, on every backend."""
+    wanted = part["stem"], variant["format"], variant["precision"]
+    return [r for r in report["results"] if (r["stem"], r["format"], r["precision"]) == wanted]
 
 
 def entries_of(
@@ -42,12 +50,7 @@ def entries_of(
             continue
         model, base = part["manifest"]
         for variant in part["variants"]:
-            results = [
-                r
-                for r in report["results"]
-                if (r["stem"], r["format"], r["precision"])
-                == (part["stem"], variant["format"], variant["precision"])
-            ]
+            results = results_of(report, part, variant)
             if variant["precision"] not in precisions or variant["format"] not in formats:
                 continue
             # Shipped files are those of half precision, and what beats them.
@@ -72,13 +75,12 @@ def entries_of(
 
 
 def _table(model: str, key: str, path: Path, lines: Sequence[str]) -> dict[str, str]:
-    content = path.read_bytes()
     heading = f"[models.{model}.files.{key}]"
     body = [
         heading,
         f'local = "{path.name}"',
-        f"bytes = {len(content)}",
-        f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
+        f"bytes = {path.stat().st_size}",
+        f'sha256 = "{file_sha256(path)}"',
         *lines,
     ]
     return {heading: "\n".join(body) + "\n"}
@@ -157,8 +159,7 @@ def publish(
         raise UsageError("expected files that passed every gate, found none; see report.md")
     names = [re.findall(r'local = "([^"]+)"', table)[0] for table in tables.values()]
     for name in names:
-        found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        if found != report["sha256"].get(name):
+        if file_sha256(folder / name) != report["sha256"].get(name):
             raise IntegrityError(f"{name}: expected the file that was measured; build again")
     path = models / MANIFEST
     text = merged(path.read_text(encoding="utf-8"), tables)

@@ -132,16 +132,20 @@ def sensitivities(
         yield Sensitivity(layer, error_of(quantized(calibrated, [layer])))
 
 
+def worst_first(found: Iterable[Sensitivity]) -> list[Sensitivity]:
+    """Sort layers by the error that they make; those that make the same, by name."""
+    return sorted(found, key=lambda s: (-s.error, s.layer))
+
+
 def kept_in_float(found: Sequence[Sensitivity], share: float = 0.5) -> tuple[str, ...]:
     """Choose the fewest layers that make so large a share of the squared error.
 
     Errors of layers that have nothing to do with each other add as squares do.
     """
-    worst_first = sorted(found, key=lambda s: (-s.error, s.layer))
     total = sum(s.error**2 for s in found)
     chosen: list[str] = []
     left = total
-    for one in worst_first:
+    for one in worst_first(found):
         if left <= (1.0 - share) * total:
             break
         chosen.append(one.layer)

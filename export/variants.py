@@ -21,6 +21,7 @@ from export.quantize import (
     kept_in_float,
     quantized,
     sensitivities,
+    worst_first,
 )
 from export.recipes.base import Feeds, Net, onnx_runner
 
@@ -104,10 +105,8 @@ def make_variants(
         calibrated = calibrate(plain, calibration, net.quantized, net.kept)
     if calibrated is not None and "mixed" in wanted:
         tell(f"measuring the sensitivity of {len(calibrated.layers)} layers")
-        found = sorted(
-            sensitivities(calibrated, error_function(plain, _some(calibration, _JUDGED))),
-            key=lambda s: (-s.error, s.layer),
-        )
+        error_of = error_function(plain, _some(calibration, _JUDGED))
+        found = worst_first(sensitivities(calibrated, error_of))
         kept = kept_in_float(found)
     made = []
     for kind in formats:
@@ -144,12 +143,11 @@ def _without_onnx(
         judged = _some(calibration, _JUDGED)
         run = ir_layers.runner(plain, net.outputs)
         right = [run(feeds) for feeds in judged]
-        found = sorted(
+        found = worst_first(
             ir_layers.sensitivities(
                 models["int8"],
                 lambda model: errors(ir_layers.runner(model, net.outputs), judged, right)[1],
-            ),
-            key=lambda s: (-s.error, s.layer),
+            )
         )
         kept = kept_in_float(found)
         models["mixed"] = ir.quantized(plain, calibration, [*net.kept, *kept], norms_in_float=True)
@@ -195,14 +193,13 @@ def _write_ir(
 ) -> tuple[Path, ...]:
     model = ir.read(plain)
     if calibrated is not None and precision in ("int8", "mixed"):
-        never = [n.name for n in plain.graph.node if n.name not in calibrated.layers]
-        others = [n for n in never if n and _is_of(plain, n, calibrated.operators)]
-        model = ir.quantized(model, calibration, [*kept, *others])
+        never = [
+            node.name
+            for node in plain.graph.node
+            if node.op_type in calibrated.operators and node.name not in calibrated.layers
+        ]
+        model = ir.quantized(model, calibration, [*kept, *never])
     return ir.save(model, path, half=precision != "fp32")
-
-
-def _is_of(model: onnx.ModelProto, name: str, operators: Sequence[str]) -> bool:
-    return any(node.name == name and node.op_type in operators for node in model.graph.node)
 
 
 def error_function(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -61,8 +61,6 @@ class Net:
     """The net itself, or None where only a graph is known."""
     graph: Path | None = None
     """An ONNX or TensorFlow Lite file, where there is no torch net."""
-    scale: Mapping[str, float] = field(default_factory=dict)
-    """Size of an output beside which errors count; 1 where not named."""
     quantized: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
     """Operators that become INT8."""
     kept: tuple[str, ...] = ()

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgeavatar.backends.protobuf import encode_bytes_field, encode_varint_field
-
-FLOAT = 1
-
-
-def _value(name: str, shape: Sequence[int | None]) -> bytes:
-    dims = b"".join(
-        encode_bytes_field(
-            1,
-            encode_bytes_field(2, b"n") if size is None else encode_varint_field(1, size),
-        )
-        for size in shape
-    )
-    tensor = encode_varint_field(1, FLOAT) + encode_bytes_field(2, dims)
-    return encode_bytes_field(1, name.encode()) + encode_bytes_field(
-        2, encode_bytes_field(1, tensor)
-    )
-
-
-def _node(operator: str, inputs: Sequence[str], output: str) -> bytes:
-    return (
-        b"".join(encode_bytes_field(1, name.encode()) for name in inputs)
-        + encode_bytes_field(2, output.encode())
-        + encode_bytes_field(3, output.encode())
-        + encode_bytes_field(4, operator.encode())
-    )
+from small_graphs import model, node
 
 
 def tiny_weights() -> np.ndarray:
@@ -43,25 +17,8 @@ def tiny_weights() -> np.ndarray:
 def tiny_model(rows: int | None = 1, weights: np.ndarray | None = None, output: str = "y") -> bytes:
     """Build ``y = relu(x @ w)`` with ``x`` of ``(rows, 8)``."""
     weights = tiny_weights() if weights is None else weights
-    initializer = (
-        b"".join(encode_varint_field(1, size) for size in weights.shape)
-        + encode_varint_field(2, FLOAT)
-        + encode_bytes_field(8, b"w")
-        + encode_bytes_field(9, weights.tobytes())
-    )
-    graph = (
-        encode_bytes_field(1, _node("MatMul", ["x", "w"], "/hidden"))
-        + encode_bytes_field(1, _node("Relu", ["/hidden"], output))
-        + encode_bytes_field(2, b"tiny")
-        + encode_bytes_field(5, initializer)
-        + encode_bytes_field(11, _value("x", (rows, 8)))
-        + encode_bytes_field(12, _value(output, (rows, 4)))
-    )
-    return (
-        encode_varint_field(1, 8)
-        + encode_bytes_field(8, encode_varint_field(2, 13))
-        + encode_bytes_field(7, graph)
-    )
+    nodes = [node("MatMul", ["x", "w"], "/hidden"), node("Relu", ["/hidden"], output)]
+    return model("tiny", nodes, {"w": weights}, {"x": (rows, 8)}, {output: (rows, 4)})
 
 
 @pytest.fixture(autouse=True)
