@@ -24,6 +24,8 @@ STAGES = frozenset(
         # Words with times to cues, files and letters: neither speech, which knows no picture, nor
         # video, which knows no words.
         "subtitles",
+        # Measures of pictures and sound that others decoded, and verdicts on them.
+        "analysis",
     }
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -41,7 +43,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "diagnosis": GROUND | FOUNDATION | {"tuning"},
     # Draws what the motion stage makes, lip gap included.
     "plotting": GROUND | {"motion"},
-    "pipeline": GROUND | FOUNDATION | STAGES | {"plotting", "tuning"},
+    # Turns what an analysis found into a page; measures nothing.
+    "report": GROUND | {"analysis"},
+    "pipeline": GROUND | FOUNDATION | STAGES | {"plotting", "tuning", "report"},
     "cli": GROUND | FOUNDATION | STAGES | {"pipeline", "diagnosis", "tuning"},
 }
 """Room -> the other rooms it may import. A new room is entered here, with a reason."""
