@@ -1,0 +1,1 @@
+"""What an analysis found, as one HTML page that needs nothing beside itself."""
