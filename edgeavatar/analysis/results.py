@@ -70,9 +70,10 @@ class Movement:
 
     cuts_s: tuple[float, ...]
     """First times of new shots."""
-    camera: Literal["steady", "handheld", "moving"]
-    camera_px_per_s: float
-    """Median shift of the background, in pixels of a frame that is 1080 high."""
+    camera: Literal["steady", "handheld", "moving"] | None
+    """None if the background shows nothing that could be followed."""
+    camera_px_per_s: float | None
+    """Median speed of the background, in pixels of a frame that is 1080 high."""
     head_deg_per_s: float | None
     """Median angular speed of the main face."""
     body_found_share: float | None
@@ -203,14 +204,21 @@ class Analysis:
     style: Style | None = None
     words: tuple[TimedWord, ...] = ()
     preflight: Preflight | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the values should know, one line each."""
     frames: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
-    """One row per frame: ``index``, ``time_s``, ``luma``, ``clipped_low``, ``clipped_high``,
-    ``sharpness``, ``blockiness``, ``camera_dx``, ``camera_dy``, ``cut``."""
+    """One row per frame: ``index``, ``time_s``, ``luma``, ``contrast``, ``clipped_low``,
+    ``clipped_high``, ``sharpness``, ``blockiness``, ``camera_dx``, ``camera_dy``,
+    ``camera_px_per_s``, ``still``, ``gesture``, ``body`` (1 found, 0 not, -1 not looked for),
+    ``cut``. NaN where nothing was measured: light and sharpness are in every fifth frame."""
     faces_by_frame: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     """One row per frame and face: ``index``, ``track``, ``score``, ``left``, ``top``, ``right``,
     ``bottom``, ``yaw_deg``, ``pitch_deg``, ``roll_deg``, ``height_px``, ``aperture`` (inner-lip gap
     over face height), ``smile``, ``blink``, ``gaze_x``, ``gaze_y``, ``mouth_covered``,
-    ``sharpness``, ``luma``, ``side_light``, and ``blendshapes`` ``(n, 52)`` float16."""
+    ``sharpness``, ``luma``, ``side_light``, and ``blendshapes`` ``(n, 52)`` float16; ``eyes_x``,
+    ``eyes_y`` (their middle), ``crown_y`` (top of the head) in pixels; and what
+    :class:`edgeavatar.analysis.quality.FaceQuality` measures, NaN but in every fifth frame. Gaze is
+    in degrees from straight ahead of the head, to the picture's right and up."""
     sound: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     """One row every 50 ms: ``time_s``, ``loudness_lufs`` (momentary), ``speech`` (probability),
     ``pitch_hz`` (NaN where unvoiced)."""
