@@ -94,6 +94,30 @@ def sound_duration_s(path: str | Path) -> Fraction:
         return Fraction(container.duration or 0, 1_000_000)
 
 
+def sound_rate_hz(path: str | Path) -> int:
+    """Tell at which sample rate a file holds its sound, without decoding it.
+
+    Parameters
+    ----------
+    path : str or Path
+        A media file.
+
+    Returns
+    -------
+    int
+        Hertz as the container says; 48000 if it does not.
+
+    Raises
+    ------
+    MediaError
+        As :func:`decode_audio`.
+    """
+    path = Path(path)
+    _check_file(path)
+    with path.open("rb") as file, _open(file, path) as container:
+        return int(_sound_stream(container, path).rate or 48000)
+
+
 def _check_file(path: Path) -> None:
     try:
         if path.is_file():

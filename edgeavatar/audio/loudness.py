@@ -23,6 +23,8 @@ PEAK_DBTP = -1.0
 _SILENT_LUFS = -70.0
 """Absolute gate of BS.1770: below it there is nothing to measure."""
 
+_SHORTEST_RANGE_S = 10
+
 _LOOK_AHEAD_S = 3.0
 """Speech that is heard before the gain is fixed: EBU Tech 3341's short-term window."""
 
@@ -41,17 +43,26 @@ class LoudnessMeter:
     ----------
     sample_rate : int
         Hertz.
+    detailed : bool
+        Whether true peak, loudness range and momentary loudness are wanted too.
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    range_lu: float | None = None
+    """Loudness range (EBU Tech 3342) after :meth:`finish`; None for less than 10 s, which has too
+    few of its windows of 3 s, and for silence."""
+    true_peak_dbtp: float | None = None
+    """Highest true peak (BS.1770 annex 2) so far; None for silence."""
+
+    def __init__(self, sample_rate: int, *, detailed: bool = False) -> None:
         import av.filter
 
         self._rate = sample_rate
         self._taken = 0
         self._lufs = _SILENT_LUFS
+        self._momentary: list[float] | None = [] if detailed else None
         self._graph = av.filter.Graph()
         source = self._graph.add_abuffer(sample_rate=sample_rate, format="flt", layout="mono")
-        meter = self._graph.add("ebur128", "metadata=1")
+        meter = self._graph.add("ebur128", "metadata=1" + (":peak=true" if detailed else ""))
         sink = self._graph.add("abuffersink")
         source.link_to(meter)
         meter.link_to(sink)
@@ -92,6 +103,19 @@ class LoudnessMeter:
         self._drain()
         return self._lufs
 
+    def take_momentary(self) -> list[float]:
+        """Give, once, the momentary loudness of the last 0.4 s, for each 0.1 s that was heard.
+
+        Returns
+        -------
+        list of float
+            LUFS, at least -70; empty if it is not detailed.
+        """
+        taken = list(self._momentary or ())
+        if self._momentary is not None:
+            self._momentary.clear()
+        return taken
+
     def _drain(self) -> None:
         import av
 
@@ -101,8 +125,18 @@ class LoudnessMeter:
             except (av.BlockingIOError, av.EOFError):
                 return
             value = frame.metadata.get("lavfi.r128.I")
-            if value is not None:
+            if value is not None:  # the last frame, if shorter than the others, has none
                 self._lufs = float(value)
+                if self._momentary is not None:
+                    self._note(self._momentary, frame.metadata)
+
+    def _note(self, momentary: list[float], found: Any) -> None:
+        momentary.append(max(_SILENT_LUFS, float(found["lavfi.r128.M"])))
+        peak = float(found["lavfi.r128.true_peak"])
+        if peak > 0.0:
+            self.true_peak_dbtp = 20.0 * float(np.log10(peak))
+        if self._taken >= _SHORTEST_RANGE_S * self._rate and self._lufs > _SILENT_LUFS:
+            self.range_lu = float(found["lavfi.r128.LRA"])
 
 
 def measure_lufs(samples: FloatArray, sample_rate: int) -> float:
