@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "edgeavatar.cli.transcribe:transcribe",
         "Write down what is said in a recording or a video.",
     ),
+    "analyze": (
+        "edgeavatar.cli.analyze:analyze",
+        "Tell what is in a video, a photo or a recording.",
+    ),
     "voices": (
         "edgeavatar.cli.voices:voices",
         "List the voices: language, licence, speed here, and how to install.",
