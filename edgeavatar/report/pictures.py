@@ -36,6 +36,8 @@ class Preview:
     """None if there is nothing to see."""
     height: int | None = None
     has_sound: bool = True
+    captions: str | None = None
+    """WebVTT."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ class VideoWriter:
         pictures are stretched to square pixels.
     audio_rate : int, optional
         Rate in Hz of the sound to come; without it the file has no sound track.
+    audio_bits_per_s : int
+        Of the compressed sound.
     crf : int, optional
         Constant rate factor, less is better; default: see
         :data:`~edgeavatar.video.encoders.ENCODERS`.
@@ -144,6 +146,7 @@ class VideoWriter:
         colour: ColourTags | None = None,
         sample_aspect_ratio: Fraction = Fraction(1),
         audio_rate: int | None = None,
+        audio_bits_per_s: int = _AUDIO_BITS_PER_S,
         crf: int | None = None,
         preset: str | None = None,
         encoder: str | None = None,
@@ -180,7 +183,7 @@ class VideoWriter:
                     choice.encoder, choice.options, sample_aspect_ratio, threads
                 )
                 if audio_rate is not None:
-                    self._audio = self._add_audio(choice.container.audio_encoder)
+                    self._audio = self._add_audio(choice.container.audio_encoder, audio_bits_per_s)
                 if subtitles is not None:
                     self._subtitles = self._add_subtitles(choice.container.muxer, subtitles)
                 self._start(choice.encoder)
@@ -232,11 +235,11 @@ class VideoWriter:
             context.codec_tag = "hvc1"
         return stream
 
-    def _add_audio(self, encoder: str) -> AudioStream:
+    def _add_audio(self, encoder: str, bits_per_s: int) -> AudioStream:
         stream = cast(
             "AudioStream", self._out.add_stream(encoder, rate=AUDIO_RATE_HZ, layout="mono")
         )
-        stream.codec_context.bit_rate = _AUDIO_BITS_PER_S
+        stream.codec_context.bit_rate = bits_per_s
         stream.codec_context.flags |= Flags.bitexact
         self._resampler = av.AudioResampler(
             format=stream.codec_context.format, layout="mono", rate=AUDIO_RATE_HZ

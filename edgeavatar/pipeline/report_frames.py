@@ -1,0 +1,275 @@
+"""Which frames of a source a report shows, and how the mesh is drawn on them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Literal
+
+import cv2
+import numpy as np
+
+from edgeavatar.errors import EdgeAvatarError
+from edgeavatar.face import FaceTracker
+from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.report.pictures import Thumbnail
+from edgeavatar.types import Frame
+from edgeavatar.video.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edgeavatar.analysis.results import Analysis, Factor
+    from edgeavatar.types import ByteArray, FloatArray
+    from edgeavatar.video.reader import VideoReader
+
+_WORST: Final = 4
+_BEST: Final = 2
+_APART_S: Final = 1.0
+_WIDTH_PX: Final = 480
+_HEIGHT_PX: Final = 360
+_AROUND: Final = 2.0
+"""Height of what is shown around a face, in heights of its box."""
+_QUALITY: Final = 76
+_FRONTAL_DEG: Final = 30.0
+_MESH_BGR: Final = (255, 214, 90)
+_SHADOW_BGR: Final = (60, 40, 10)
+
+_Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame that is worth showing."""
+
+    index: int
+    time_s: float
+    kind: Literal["worst", "best"]
+    caption: str
+    box: _Box | None
+    """Of the main face; None where it is not seen."""
+
+
+def choose_moments(analysis: Analysis) -> list[Moment]:
+    """Choose the frames that show best where a source falls short, and its best ones.
+
+    Of each factor that concerns stretches, the middle of the longest one; where none does, the
+    frames in which face and mesh are least clear. The best frames are frontal, sharp, and have the
+    mouth free.
+    """
+    index, times = analysis.frames.get("index"), analysis.frames.get("time_s")
+    if index is None or times is None or not len(index):
+        return []
+    rows = _main_rows(analysis)
+    chosen: list[Moment] = []
+
+    def add(frame: int, kind: Literal["worst", "best"], caption: str) -> None:
+        place = min(int(np.searchsorted(index, frame)), len(index) - 1)
+        time_s = float(times[place])
+        if all(abs(time_s - other.time_s) >= _APART_S for other in chosen) or not chosen:
+            box = _box_at(rows, int(index[place]))
+            chosen.append(Moment(int(index[place]), time_s, kind, caption, box))
+
+    for factor in _with_frames(analysis):
+        if len(chosen) < _WORST:
+            first, last = max(factor.frames, key=lambda span: span[1] - span[0])
+            add((first + last) // 2, "worst", f"{factor.title}: {_first_sentence(factor.effect)}")
+    order = _best_first(rows)
+    count = len(chosen)
+    for frame in order:
+        if len(chosen) - count >= _BEST:
+            break
+        add(int(frame), "best", "The face is seen from the front, and clearly.")
+    return chosen
+
+
+def draw_thumbnails(
+    analysis: Analysis, source_path: Path, tracker: FaceTracker | None = None
+) -> tuple[Thumbnail, ...]:
+    """Draw the chosen frames, small, with the mesh of the main face.
+
+    Parameters
+    ----------
+    analysis
+        Of the source.
+    source_path
+        Photo, video or sound; of a sound there is nothing to draw.
+    tracker
+        Draws the mesh; default: one is opened. It is reset.
+
+    Raises
+    ------
+    MediaError
+        The source can no longer be read.
+    """
+    if analysis.source.kind == "sound":
+        return ()
+    source = open_source(source_path)
+    with ExitStack() as stack:
+        if isinstance(source, Frame):
+            moments = [_photo_moment(analysis)]
+            frames: Iterator[tuple[Moment, Frame]] = iter([(moments[0], source)])
+        else:
+            stack.enter_context(source)
+            moments = choose_moments(analysis)
+            frames = _frames_of(source, moments)
+        if tracker is None and any(moment.box for moment in moments):
+            tracker = stack.enter_context(FaceTracker())
+        drawn = {moment: _drawn(frame, moment, tracker) for moment, frame in frames}
+    is_photo = isinstance(source, Frame)
+    return tuple(
+        _thumbnail(drawn[moment], moment, is_photo) for moment in moments if moment in drawn
+    )
+
+
+def _with_frames(analysis: Analysis) -> list[Factor]:
+    factors = analysis.preflight.factors if analysis.preflight else ()
+    return [f for f in factors if f.verdict == "bad" and f.frames] + [
+        f for f in factors if f.verdict == "warn" and f.frames
+    ]
+
+
+def _frames_of(reader: VideoReader, moments: list[Moment]) -> Iterator[tuple[Moment, Frame]]:
+    """Give the frame of each moment; what cannot be sought is read for from the start."""
+    missing = []
+    for moment in moments:
+        ticks = round(Fraction(moment.time_s) / reader.time_base)
+        frame = reader.glimpse(ticks * reader.time_base)
+        if frame is None:
+            missing.append(moment)
+        else:
+            yield moment, frame
+    if not missing:
+        return
+    wanted = {moment.index: moment for moment in missing}
+    for frame in reader.frames():
+        moment_here = wanted.pop(frame.index, None)
+        if moment_here is not None:
+            yield moment_here, frame
+        if not wanted:
+            return
+
+
+def _main_rows(analysis: Analysis) -> dict[str, np.ndarray]:
+    table = analysis.faces_by_frame
+    tracks = table.get("track")
+    if tracks is None or analysis.main_face is None:
+        return {}
+    own = tracks == analysis.main_face
+    return {name: values[own] for name, values in table.items()}
+
+
+def _box_at(rows: dict[str, np.ndarray], frame: int) -> _Box | None:
+    if not all(name in rows for name in ("index", "left", "top", "right", "bottom")):
+        return None
+    here = np.flatnonzero(rows["index"] == frame)
+    if not len(here):
+        return None
+    left, top, right, bottom = (
+        float(rows[name][here[0]]) for name in ("left", "top", "right", "bottom")
+    )
+    return (left, top, right, bottom) if right > left and bottom > top else None
+
+
+def _best_first(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Order the frames of a face from the best one on."""
+    if not rows or not len(rows["index"]):
+        return np.zeros(0, np.int64)
+    worth = np.ones(len(rows["index"]))
+    for name in ("yaw_deg", "pitch_deg"):
+        if name in rows:
+            turned = np.nan_to_num(np.abs(rows[name].astype(float)), nan=_FRONTAL_DEG)
+            worth *= np.clip(1.0 - turned / _FRONTAL_DEG, 0.05, 1.0)
+    if "mouth_covered" in rows:
+        worth *= 1.05 - np.clip(np.nan_to_num(rows["mouth_covered"].astype(float)), 0.0, 1.0)
+    if "blink" in rows:
+        worth *= 1.05 - np.clip(np.nan_to_num(rows["blink"].astype(float)), 0.0, 1.0)
+    if "sharpness" in rows:
+        sharp = np.nan_to_num(rows["sharpness"].astype(float))
+        worth *= 0.05 + np.clip(sharp / max(float(np.max(sharp)), 1e-9), 0.0, 1.0)
+    return np.asarray(rows["index"][np.argsort(-worth, kind="stable")])
+
+
+def _photo_moment(analysis: Analysis) -> Moment:
+    rows = _main_rows(analysis)
+    box = _box_at(rows, int(rows["index"][0])) if rows and len(rows["index"]) else None
+    caption = "The photo, with the mesh." if box else "The photo. No face was found in it."
+    return Moment(0, 0.0, "best", caption, box)
+
+
+def _drawn(frame: Frame, moment: Moment, tracker: FaceTracker | None) -> ByteArray:
+    bgr = frame_to_bgr(frame)
+    landmarks = None
+    if tracker is not None and moment.box is not None:
+        landmarks = _landmarks(bgr, moment.box, tracker)
+    x0, y0, x1, y1 = _around(moment.box, bgr.shape[1], bgr.shape[0])
+    scale = min(_WIDTH_PX / (x1 - x0), _HEIGHT_PX / (y1 - y0))
+    size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    picture = np.asarray(cv2.resize(bgr[y0:y1, x0:x1], size, interpolation=way), np.uint8)
+    if landmarks is not None and tracker is not None:
+        points = (landmarks[:, :2] + 0.5 - (x0, y0)) * scale - 0.5
+        _draw_mesh(picture, points, tracker.canonical.triangles)
+    return picture
+
+
+def _landmarks(bgr: ByteArray, box: _Box, tracker: FaceTracker) -> FloatArray | None:
+    kept = tracker.choice
+    tracker.reset()
+    tracker.choice = ",".join(f"{side:.1f}" for side in box)
+    try:
+        seen = tracker.track(bgr)
+    except EdgeAvatarError:
+        # A face that was followed to here can be too unclear to be found afresh.
+        return None
+    finally:
+        tracker.choice = kept
+        tracker.reset()
+    return None if seen is None else seen.landmarks
+
+
+def _draw_mesh(picture: ByteArray, points: np.ndarray, triangles: np.ndarray) -> None:
+    """Draw the edges of a mesh in place, thin and half seen through."""
+    pairs = np.sort(np.concatenate([triangles[:, p] for p in ((0, 1), (1, 2), (2, 0))]), axis=1)
+    edges = points[np.unique(pairs, axis=0)]
+    lines = np.rint(edges * 16).astype(np.int32)
+    layer = picture.copy()
+    polylines = [line.reshape(-1, 1, 2) for line in lines]
+    cv2.polylines(layer, polylines, False, _SHADOW_BGR, 2, cv2.LINE_AA, 4)
+    cv2.polylines(layer, polylines, False, _MESH_BGR, 1, cv2.LINE_AA, 4)
+    cv2.addWeighted(layer, 0.45, picture, 0.55, 0.0, dst=picture)
+
+
+def _around(box: _Box | None, width: int, height: int) -> tuple[int, int, int, int]:
+    """Give a rectangle around a face, inside the picture, in the shape of a thumbnail."""
+    if box is None:
+        return 0, 0, width, height
+    side_y = min(float(height), _AROUND * (box[3] - box[1]))
+    side_x = min(float(width), side_y * _WIDTH_PX / _HEIGHT_PX)
+    x0 = min(max((box[0] + box[2] - side_x) / 2, 0.0), width - side_x)
+    y0 = min(max((box[1] + box[3] - side_y) / 2, 0.0), height - side_y)
+    x0, y0 = int(x0), int(y0)
+    return x0, y0, min(width, x0 + max(2, round(side_x))), min(height, y0 + max(2, round(side_y)))
+
+
+def _thumbnail(picture: ByteArray, moment: Moment, is_photo: bool) -> Thumbnail:
+    encoded, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    assert encoded
+    where = "The photo" if is_photo else f"The frame at {moment.time_s:.1f} s"
+    seen = "the face with its mesh" if moment.box else "no face found"
+    return Thumbnail(
+        jpeg=jpeg.tobytes(),
+        width=picture.shape[1],
+        height=picture.shape[0],
+        kind=moment.kind,
+        time_s=None if is_photo else moment.time_s,
+        caption=moment.caption,
+        alt=f"{where}: {seen}.",
+    )
+
+
+def _first_sentence(text: str) -> str:
+    head, stop, _ = text.partition(". ")
+    return head + stop.strip() if stop else text
