@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "edgeavatar.cli.analyze:analyze",
         "Tell what is in a video, a photo or a recording.",
     ),
+    "preflight": (
+        "edgeavatar.cli.preflight:preflight",
+        "Tell what a source will do to the result, before it is made.",
+    ),
     "voices": (
         "edgeavatar.cli.voices:voices",
         "List the voices: language, licence, speed here, and how to install.",
