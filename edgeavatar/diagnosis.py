@@ -21,7 +21,13 @@ from edgeavatar.backends import available_backends, available_devices, open_sess
 from edgeavatar.backends.base import usable_cores
 from edgeavatar.backends.cache import cache_folder
 from edgeavatar.errors import EdgeAvatarError, IntegrityError, ModelNotFound
-from edgeavatar.tuning.settings import ProfileState, load_tuning, profile_status, unmeasured
+from edgeavatar.tuning.settings import (
+    ProfileState,
+    Tuning,
+    load_tuning,
+    profile_status,
+    unmeasured,
+)
 
 REQUIRED_PROFILE = "default"
 
@@ -126,7 +132,7 @@ class Diagnosis:
     devices: dict[str, dict[str, str]]
     """Backend -> device -> the backend's own name for it."""
     face_detector: str
-    """Backend, device and time of one run of a real model, or why there is none."""
+    """Backend, device and time of one run of a real model, as tuned, or why there is none."""
     models: tuple[ModelStatus, ...]
     store: str
     cache: str
@@ -170,28 +176,28 @@ def diagnose() -> Diagnosis:
         problems.append(f"a backend does not load ({error}); install edgeavatar again")
     models = _models(problems)
     _check_folders(problems)
+    tuning = load_tuning()
     return Diagnosis(
         version=__version__,
         machine=_machine(),
         packages=packages,
         backends=backends,
         devices=devices,
-        face_detector=_try_face_detector(models, problems),
+        face_detector=_try_face_detector(models, tuning, problems),
         models=models,
         store=str(zoo.store_root()),
         cache=str(cache_folder()),
-        tuning=_tuning(),
+        tuning=_tuning(tuning),
         encoders=_encoders(problems),
         problems=tuple(problems),
     )
 
 
-def _tuning() -> TuningStatus:
+def _tuning(tuning: Tuning) -> TuningStatus:
     # A machine that was not tuned is ready all the same: nothing here is a problem.
     status = profile_status()
     told, models = status.told, 0
     if status.state == "fits" and status.profile is not None:
-        tuning = load_tuning()
         notes, new = list(tuning.notes), unmeasured(status.profile)
         if new:
             notes.append(f"not yet measured here: {', '.join(new)}; run: edgeavatar tune")
@@ -317,11 +323,13 @@ def _check_folders(problems: list[str]) -> None:
         )
 
 
-def _try_face_detector(models: tuple[ModelStatus, ...], problems: list[str]) -> str:
+def _try_face_detector(models: tuple[ModelStatus, ...], tuning: Tuning, problems: list[str]) -> str:
     if not any(model.name == "face" and model.state == "installed" for model in models):
         return "not tried: the face model is not installed"
     try:
-        with open_session(zoo.resolve("face")["detector"]) as session:
+        path = zoo.resolve("face")["detector"]
+        tuned = ", as tuned" if path in tuning.models else ""
+        with open_session(path, tuned=tuning.models) as session:
             feeds = {
                 spec.name: np.zeros([size or 1 for size in spec.shape or ()], spec.dtype)
                 for spec in session.inputs
@@ -330,7 +338,7 @@ def _try_face_detector(models: tuple[ModelStatus, ...], problems: list[str]) -> 
             start = time.perf_counter()
             session.run(feeds)
             took_ms = (time.perf_counter() - start) * 1e3
-            return f"{session.backend} on {session.device}, {took_ms:.1f} ms"
+            return f"{session.backend} on {session.device}, {took_ms:.1f} ms{tuned}"
     except EdgeAvatarError as error:
         problems.append(str(error))
         return f"failed: {error}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from edgeavatar.backends import TunedModels
     from edgeavatar.speech import VoiceInfo
 
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def voices(as_json: bool, measure: bool, only_installed: bool) -> None:
     """List the voices: language, licence, speed here, and how to install.
 
-    Speed is seconds of work for one second of speech on this machine, measured the first time.
+    Speed is seconds of work for one second of speech on this machine, measured the first time;
+    with what `edgeavatar tune` found, if it did.
 
     \b
     Examples:
@@ -26,7 +28,11 @@ def voices(as_json: bool, measure: bool, only_installed: bool) -> None:
       edgeavatar speak --voice af_heart --text "Good morning." -o hello.wav
     """
     from edgeavatar.speech import DEFAULT_VOICE, is_installed, list_voices
+    from edgeavatar.tuning import load_tuning
 
+    tuning = load_tuning()
+    for note in tuning.notes:
+        click.echo(f"note: {note}", err=True)
     speeds: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
     for info in list_voices():
@@ -35,7 +41,7 @@ def voices(as_json: bool, measure: bool, only_installed: bool) -> None:
         if only_installed and not usable:
             continue
         if usable and info.model not in speeds:
-            speeds[info.model] = _speed(info, again=measure)
+            speeds[info.model] = _speed(info, tuning.models, again=measure)
         rows.append(
             {
                 "name": info.name,
@@ -62,14 +68,14 @@ def voices(as_json: bool, measure: bool, only_installed: bool) -> None:
     _print_table(rows)
 
 
-def _speed(info: VoiceInfo, *, again: bool) -> float:
+def _speed(info: VoiceInfo, tuned: TunedModels, *, again: bool) -> float:
     from edgeavatar.speech import known_speed, measure_speed
 
-    known = None if again else known_speed(info)
+    known = None if again else known_speed(info, tuned)
     if known is not None:
         return known
     click.echo(f"measuring the speed of {info.model} ...", err=True)
-    return round(measure_speed(info), 4)
+    return round(measure_speed(info, tuned), 4)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -8,12 +8,14 @@ import platform
 import time
 from typing import TYPE_CHECKING
 
+from edgeavatar import zoo
 from edgeavatar.speech.catalogue import open_voice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from edgeavatar.backends import TunedModels
     from edgeavatar.speech.base import VoiceInfo
     from edgeavatar.types import SpeechChunk
 
@@ -28,7 +30,7 @@ _SAMPLE = {
 }
 
 
-def measure_speed(info: VoiceInfo) -> float:
+def measure_speed(info: VoiceInfo, tuned: TunedModels | None = None) -> float:
     """Measure a voice's real-time factor here and remember it.
 
     Voices of one model run the same graph and share the figure.
@@ -37,6 +39,8 @@ def measure_speed(info: VoiceInfo) -> float:
     ----------
     info : VoiceInfo
         An installed voice.
+    tuned : Mapping, optional
+        What was measured on this machine, as for :func:`open_voice`.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def measure_speed(info: VoiceInfo) -> float:
     ModelNotFound
         The voice is not installed.
     """
-    voice = open_voice(info.name)
+    voice = open_voice(info.name, tuned=tuned)
     try:
         text = _SAMPLE[info.languages[0].split("-")[0]]
         factor = _time(voice.synthesize(text))
@@ -57,24 +61,26 @@ def measure_speed(info: VoiceInfo) -> float:
             factor = min(_time(voice.synthesize(text)) for _ in range(3))
     finally:
         voice.close()
-    _remember(info, factor)
+    _remember(_key(info, tuned), factor)
     return factor
 
 
-def known_speed(info: VoiceInfo) -> float | None:
+def known_speed(info: VoiceInfo, tuned: TunedModels | None = None) -> float | None:
     """Give the real-time factor measured earlier on this machine.
 
     Parameters
     ----------
     info : VoiceInfo
-        A voice.
+        An installed voice.
+    tuned : Mapping, optional
+        As for :func:`measure_speed`.
 
     Returns
     -------
     float or None
-        None if it was never measured with these versions.
+        None if it was never measured with these versions, or in the way that ``tuned`` asks for.
     """
-    value = _read().get(_key(info))
+    value = _read().get(_key(info, tuned))
     return float(value) if isinstance(value, int | float) else None
 
 
@@ -86,12 +92,14 @@ def _time(chunks: Iterable[SpeechChunk]) -> float:
     return (time.perf_counter() - start) / seconds
 
 
-def _key(info: VoiceInfo) -> str:
+def _key(info: VoiceInfo, tuned: TunedModels | None) -> str:
     from importlib.metadata import version
 
+    setting = tuned.get(zoo.file_of(info.model, "acoustic")) if tuned else None
+    way = f" {setting.path.name} {setting.backend} {setting.threads}" if setting else ""
     return (
         f"{info.model} onnxruntime {version('onnxruntime')} {platform.machine()} "
-        f"{_processor()} x{os.cpu_count()}"
+        f"{_processor()} x{os.cpu_count()}{way}"
     )
 
 
@@ -118,13 +126,13 @@ def _read() -> dict[str, object]:
     return known if isinstance(known, dict) else {}
 
 
-def _remember(info: VoiceInfo, factor: float) -> None:
+def _remember(key: str, factor: float) -> None:
     """Write the figure; a cache that cannot be written is no error."""
     path = _file()
     temporary = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = _read() | {_key(info): round(factor, 4)}
+        known = _read() | {key: round(factor, 4)}
         temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
         temporary.replace(path)
     except OSError:

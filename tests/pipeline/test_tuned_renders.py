@@ -13,7 +13,7 @@ import pytest
 from studio import Said, silence
 
 import edgeavatar
-from edgeavatar import cli, zoo
+from edgeavatar import cli, diagnosis, speech, zoo
 from edgeavatar.backends import selection
 from edgeavatar.tuning.choice import Candidate
 from edgeavatar.tuning.machine import this_machine
@@ -164,3 +164,37 @@ def test_a_profile_that_is_not_there_stops_before_work_is_done(
     assert said.err.count("error: ") == 1
     assert opened == []
     assert not output.exists()
+
+
+def test_voices_and_doctor_measure_what_the_profile_says(
+    profile: Path,
+    opened: Opened,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    detector = Candidate("detector", "fp32", "openvino", 1)
+    monkeypatch.setitem(CHOICES, ("face", "detector"), detector)
+    write_profile(_profile(), profile)
+    monkeypatch.setenv("EDGEAVATAR_PROFILE", str(profile))
+    monkeypatch.setenv("EDGEAVATAR_CACHE", str(tmp_path / "cache"))
+    found = diagnosis.diagnose()
+    assert found.face_detector.endswith(" ms, as tuned")
+    name = zoo.file_of("face", "detector").name
+    assert opened == [(name, "openvino", 1)]
+    opened.clear()
+    monkeypatch.setattr(speech, "list_voices", lambda: [speech.find_voice("hibari")])
+    assert cli.run(["voices", "--json"]) == 0
+    name = zoo.file_of("voice-hibari", "acoustic").name
+    assert opened == [(name, "onnxruntime", 2)]
+    (row,) = json.loads(capsys.readouterr().out)
+    # Measured once: the second time it is known.
+    assert cli.run(["voices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [row]
+    assert len(opened) == 1
+    # A profile of another machine is told, and not used.
+    stale = dataclasses.replace(_profile().machine, usable_cores=99)
+    write_profile(dataclasses.replace(_profile(), machine=stale), profile)
+    assert cli.run(["voices", "--json"]) == 0
+    assert "note: the profile" in capsys.readouterr().err
+    assert opened[-1] == (name, "onnxruntime", 1)

@@ -137,7 +137,7 @@ def test_voices_are_listed(
     from edgeavatar import speech
 
     monkeypatch.setenv("EDGEAVATAR_CACHE", str(tmp_path))
-    monkeypatch.setattr(speech, "measure_speed", lambda info: len(info.model) / 1000)
+    monkeypatch.setattr(speech, "measure_speed", lambda info, _: len(info.model) / 1000)
     assert run(["voices", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["hibari"]["default"]

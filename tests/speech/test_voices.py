@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+from edgeavatar import zoo
+from edgeavatar.backends import Setting
 from edgeavatar.errors import IntegrityError, ModelNotFound, SpeechError, UsageError
 from edgeavatar.speech import (
     DEFAULT_VOICE,
@@ -281,6 +283,9 @@ def test_speed_is_measured_and_remembered(
     factor = measure_speed(info)
     assert 0.0005 < factor < 0.5
     assert known_speed(info) == pytest.approx(factor, abs=1e-4)
+    # As another profile has it, it may be as fast or not.
+    path = zoo.file_of("voice-hibari", "acoustic")
+    assert known_speed(info, {path: Setting(path, "onnxruntime", 2, "")}) is None
 
 
 def test_the_default_voice_loads_no_gpl_code_and_downloads_nothing(model_store: Store) -> None:
