@@ -29,6 +29,7 @@ FRAME_COLUMNS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
     ),
     "body": ("i1", ()),
     "cut": ("?", ()),
+    "repeated": ("?", ()),
 }
 """Type and shape of one row of each column of :attr:`Analysis.frames`."""
 

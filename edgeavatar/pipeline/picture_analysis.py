@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.analysis.columns import FACE_COLUMNS, FRAME_COLUMNS, Columns
+from edgeavatar.analysis.compression import is_repeated
 from edgeavatar.analysis.movement import HEIGHT, BackgroundWatch
 from edgeavatar.analysis.quality import measure_face, measure_frame
 from edgeavatar.analysis.shots import CutFinder
@@ -19,6 +20,7 @@ from edgeavatar.analysis.tracks import TrackBook, split_at_cuts
 from edgeavatar.face import FaceTracker
 from edgeavatar.face.others import OtherFaces
 from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.pipeline.covering import MouthWatch
 from edgeavatar.pipeline.face_reading import box_of, face_row
 from edgeavatar.types import Frame
 from edgeavatar.video.prefetch import prefetch
@@ -72,7 +74,9 @@ class _Look:
     """Pixels of the frame in one of ``small``."""
 
 
-def look_at_video(reader: VideoReader, tell: Tell, *, threads: int | None = None) -> Seen:
+def look_at_video(
+    reader: VideoReader, tell: Tell, *, threads: int | None = None, choice: str = "largest"
+) -> Seen:
     """Read a video once, and note what is seen in every frame.
 
     Memory does not grow with the length but for what is returned, 300 bytes a frame.
@@ -85,6 +89,8 @@ def look_at_video(reader: VideoReader, tell: Tell, *, threads: int | None = None
         Called with the stage, the share done (None if unknown) and the frames read.
     threads
         Of the face models; default: all processors.
+    choice
+        Which face is the main one, see :func:`edgeavatar.face.select_face`.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def look_at_video(reader: VideoReader, tell: Tell, *, threads: int | None = None
         The file can no longer be read.
     """
     total = reader.info.frame_count
-    with FaceTracker(choice="largest", threads=threads) as tracker:
+    with FaceTracker(choice=choice, threads=threads) as tracker:
         passing = _Pass(tracker, float(reader.info.rate))
         for look in prefetch(lambda: map(_look, reader.frames()), _AHEAD):
             passing.push(look)
@@ -116,9 +122,9 @@ def look_at_video(reader: VideoReader, tell: Tell, *, threads: int | None = None
     )
 
 
-def look_at_photo(photo: Frame, *, threads: int | None = None) -> Seen:
+def look_at_photo(photo: Frame, *, threads: int | None = None, choice: str = "largest") -> Seen:
     """Note what is seen in a photo: one row, and one for each face."""
-    with FaceTracker(choice="largest", threads=threads) as tracker:
+    with FaceTracker(choice=choice, threads=threads) as tracker:
         passing = _Pass(tracker, 25.0)
         passing.push(_look(photo))
         passing.finish()
@@ -164,6 +170,8 @@ class _Pass:
         self._shots = CutFinder()
         self._cuts: list[int] = []
         self._boxes: list[tuple[float, float, float, float]] = []
+        self._mouth = MouthWatch()
+        self._before: ByteArray | None = None
 
     def push(self, look: _Look) -> None:
         """Note what is seen in the next frame."""
@@ -187,8 +195,10 @@ class _Pass:
             camera_px_per_s=shift.px_per_s,
             still=shift.still,
             body=-1,
+            repeated=self._before is not None and is_repeated(self._before, frame.y),
             **quality,
         )
+        self._before = frame.y
 
     def finish(self) -> None:
         """Note what only the end tells."""
@@ -207,6 +217,7 @@ class _Pass:
         self._tracker.reset()
         self._others.forget()
         self._background.cut()
+        self._mouth.forget()
 
     def _note_faces(self, look: _Look, index: int, time_s: float) -> None:
         main = self._tracker.track(look.bgr)
@@ -216,6 +227,8 @@ class _Pass:
         if index % OTHERS_EVERY == 0:
             seen += self._others.read(look.bgr, main)
         rows = [self._row(look, index, face) for face in seen]
+        if main is not None:
+            rows[0]["mouth_covered"] = self._mouth.push(look.frame, main)
         boxes = [box_of(row) for row in rows]
         for row, track in zip(rows, self._book.number(boxes, time_s), strict=True):
             self._faces.add(index=index, track=track, **row)
