@@ -34,8 +34,12 @@ _AROUND: Final = 2.0
 """Height of what is shown around a face, in heights of its box."""
 _QUALITY: Final = 76
 _FRONTAL_DEG: Final = 30.0
+_NOTICED_DEG: Final = 10.0
+_LIKELY: Final = 0.5
 _MESH_BGR: Final = (255, 214, 90)
-_SHADOW_BGR: Final = (60, 40, 10)
+_MESH_ALPHA: Final = 0.75
+_FINER: Final = 3
+"""How many times as fine as the thumbnail the lines of the mesh are drawn."""
 
 _Box = tuple[float, float, float, float]
 
@@ -75,8 +79,13 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
     for factor in _with_frames(analysis):
         if len(chosen) < _WORST:
             first, last = max(factor.frames, key=lambda span: span[1] - span[0])
-            add((first + last) // 2, "worst", f"{factor.title}: {_first_sentence(factor.effect)}")
+            add((first + last) // 2, "worst", f"{factor.title}. {_first_sentence(factor.effect)}")
+    gap = _longest_gap(np.asarray(index), rows)
+    if gap is not None and len(chosen) < _WORST:
+        add(gap, "worst", "The face is not seen here.")
     order = _best_first(rows)
+    if not chosen and len(order) > 1:
+        add(int(order[-1]), "worst", _what_is_wrong(rows, int(order[-1])))
     count = len(chosen)
     for frame in order:
         if len(chosen) - count >= _BEST:
@@ -192,6 +201,32 @@ def _best_first(rows: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(rows["index"][np.argsort(-worth, kind="stable")])
 
 
+def _longest_gap(index: np.ndarray, rows: dict[str, np.ndarray]) -> int | None:
+    """Give the middle frame of the longest stretch without the main face."""
+    missing = ~np.isin(index, rows["index"]) if rows else np.ones(len(index), bool)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(int)))
+    if not len(edges):
+        return None
+    first, last = max(edges.reshape(-1, 2), key=lambda span: span[1] - span[0])
+    return int(index[(first + last) // 2])
+
+
+def _what_is_wrong(rows: dict[str, np.ndarray], frame: int) -> str:
+    """Say why a frame is the worst of a face that nothing is said against."""
+    here = int(np.flatnonzero(rows["index"] == frame)[0])
+
+    def at(name: str) -> float:
+        return float(np.nan_to_num(float(rows[name][here]))) if name in rows else 0.0
+
+    if at("mouth_covered") > _LIKELY:
+        return "Something is before the mouth."
+    if max(abs(at("yaw_deg")), abs(at("pitch_deg"))) > _NOTICED_DEG:
+        return "The head is turned most here."
+    if at("blink") > _LIKELY:
+        return "The eyes are closed."
+    return "The face is least clear here."
+
+
 def _photo_moment(analysis: Analysis) -> Moment:
     rows = _main_rows(analysis)
     box = _box_at(rows, int(rows["index"][0])) if rows and len(rows["index"]) else None
@@ -231,15 +266,17 @@ def _landmarks(bgr: ByteArray, box: _Box, tracker: FaceTracker) -> FloatArray | 
 
 
 def _draw_mesh(picture: ByteArray, points: np.ndarray, triangles: np.ndarray) -> None:
-    """Draw the edges of a mesh in place, thin and half seen through."""
+    """Draw the edges of a mesh in place, finer than a pixel, so that the face stays seen."""
     pairs = np.sort(np.concatenate([triangles[:, p] for p in ((0, 1), (1, 2), (2, 0))]), axis=1)
     edges = points[np.unique(pairs, axis=0)]
-    lines = np.rint(edges * 16).astype(np.int32)
-    layer = picture.copy()
-    polylines = [line.reshape(-1, 1, 2) for line in lines]
-    cv2.polylines(layer, polylines, False, _SHADOW_BGR, 2, cv2.LINE_AA, 4)
-    cv2.polylines(layer, polylines, False, _MESH_BGR, 1, cv2.LINE_AA, 4)
-    cv2.addWeighted(layer, 0.45, picture, 0.55, 0.0, dst=picture)
+    height, width = picture.shape[:2]
+    lines = np.zeros((height * _FINER, width * _FINER), np.uint8)
+    ends = np.rint((edges + 0.5) * _FINER * 16 - 8).astype(np.int32)
+    cv2.polylines(lines, [end.reshape(-1, 1, 2) for end in ends], False, 255, 2, cv2.LINE_AA, 4)
+    alpha = cv2.resize(lines, (width, height), interpolation=cv2.INTER_AREA)
+    alpha = alpha.astype(np.float32)[:, :, None] * (_MESH_ALPHA / 255.0)
+    colour = np.array(_MESH_BGR, np.float32)
+    picture[:] = np.rint(picture * (1.0 - alpha) + colour * alpha).astype(np.uint8)
 
 
 def _around(box: _Box | None, width: int, height: int) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeavatar.report.columns import column, main_rows
 from edgeavatar.report.figures import amount, share
-from edgeavatar.report.markup import Markup, element
+from edgeavatar.report.markup import Markup, element, short
 
 if TYPE_CHECKING:
     from edgeavatar.analysis.results import Analysis, Style
@@ -44,28 +44,27 @@ def _light(analysis: Analysis) -> Markup | None:
         return None
     told = _light_words(side, luma)
     turn = 0.0 if side is None else max(-1.0, min(1.0, side / _SIDEWAYS))
-    angle = math.radians(-90 + 80 * turn)
-    lamp = 240 + 170 * math.cos(angle), 200 + 165 * math.sin(angle)
-    near = 240 + 100 * math.cos(angle), 200 + 112 * math.sin(angle)
+    angle = math.radians(90 - 90 * turn)
+    ahead = math.cos(angle), math.sin(angle)
     return element(
         "figure",
-        element("h3", "Light on the face"),
+        element("h3", "Light on the face, seen from above"),
         element(
             "svg",
             element("title", told),
-            _half(luma, -(side or 0.0), "M240 110A70 90 0 0 0 240 290Z"),
-            _half(luma, side or 0.0, "M240 110A70 90 0 0 1 240 290Z"),
-            element("ellipse", cx=240, cy=200, rx=70, ry=90, class_="outline"),
-            element(
-                "path",
-                d="M213 186h12M255 186h12M240 196v24M224 248q16 9 32 0",
-                class_="outline",
-                stroke_linecap="round",
-            ),
-            _lamp(lamp, near) if side is not None else None,
-            element("text", "picture\u2019s left", x=24, y=204, class_="soft"),
-            element("text", "picture\u2019s right", x=456, y=204, text_anchor="end", class_="soft"),
-            viewBox="0 0 480 310",
+            element("path", d="M168 100A72 72 0 0 1 312 100Z", class_="shade"),
+            _quarter(luma, -(side or 0.0), "M240 100H168A72 72 0 0 0 240 172Z"),
+            _quarter(luma, side or 0.0, "M240 100H312A72 72 0 0 1 240 172Z"),
+            element("path", d="M228 170 240 190 252 170", class_="outline"),
+            element("circle", cx=240, cy=100, r=72, class_="outline"),
+            _lamp((240 + 158 * ahead[0], 100 + 132 * ahead[1]), ahead)
+            if side is not None
+            else None,
+            element("path", d="M222 272h36v24h-36ZM232 272l3-8h10l3 8", class_="outline"),
+            element("text", "camera", x=268, y=289, class_="soft"),
+            element("text", "picture\u2019s left", x=10, y=36, class_="soft"),
+            element("text", "picture\u2019s right", x=470, y=36, text_anchor="end", class_="soft"),
+            viewBox="0 0 480 304",
             role="img",
             class_="drawing",
         ),
@@ -90,27 +89,33 @@ def _light_words(side: float | None, luma: float | None) -> str:
     return " ".join(told)
 
 
-def _half(luma: float | None, side: float, path: str) -> Markup:
+def _quarter(luma: float | None, side: float, path: str) -> Markup:
+    """Draw one side of the face in the grey that it has."""
     level = (0.5 if luma is None else luma) * 2 ** (side / 2)
     grey = round(255 * min(max(level, 0.0), 1.0))
     return element("path", d=path, fill=f"#{grey:02x}{grey:02x}{grey:02x}")
 
 
-def _lamp(at: tuple[float, float], towards: tuple[float, float]) -> Markup:
-    (x, y), (to_x, to_y) = at, towards
-    length = math.hypot(to_x - x, to_y - y)
-    ahead = (to_x - x) / length, (to_y - y) / length
-    start = x + 18 * ahead[0], y + 18 * ahead[1]
+def _lamp(at: tuple[float, float], outwards: tuple[float, float]) -> Markup:
+    """Draw a lamp and an arrow from it to the head."""
+    (x, y), (dx, dy) = at, (-outwards[0], -outwards[1])
+    tip = x + 50 * dx, y + 50 * dy
     wings = " ".join(
-        f"{to_x - 11 * ahead[0] + s * 6 * ahead[1]:.1f},"
-        f"{to_y - 11 * ahead[1] - s * 6 * ahead[0]:.1f}"
-        for s in (1, -1)
+        f"{short(tip[0] - 11 * dx - turn * 6 * dy)},{short(tip[1] - 11 * dy + turn * 6 * dx)}"
+        for turn in (1, -1)
     )
     return element(
         "g",
-        element("circle", cx=x, cy=y, r=13, class_="bar"),
-        element("line", x1=start[0], y1=start[1], x2=to_x, y2=to_y, class_="measure"),
-        element("polygon", points=f"{to_x:.1f},{to_y:.1f} {wings}", class_="key-two"),
+        element("circle", cx=x, cy=y, r=12, class_="bar"),
+        element(
+            "line",
+            x1=x + 17 * dx,
+            y1=y + 17 * dy,
+            x2=x + 41 * dx,
+            y2=y + 41 * dy,
+            class_="measure",
+        ),
+        element("polygon", points=f"{short(tip[0])},{short(tip[1])} {wings}", class_="key-two"),
     )
 
 
@@ -127,10 +132,6 @@ def _framing(analysis: Analysis) -> Markup | None:
     x0, y0 = (_WIDTH - width) / 2, 6.0
     told = _framing_words(style)
     pieces = [element("rect", x=x0, y=y0, width=width, height=height, class_="frame")]
-    for third in (1 / 3, 2 / 3):
-        x, y = x0 + third * width, y0 + third * height
-        pieces.append(element("line", x1=x, x2=x, y1=y0, y2=y0 + height, class_="third"))
-        pieces.append(element("line", x1=x0, x2=x0 + width, y1=y, y2=y, class_="third"))
     left, top, right, bottom = box
     if left is not None and top is not None and right is not None and bottom is not None:
         low_x, high_x = max(left, 0.0) * scale, min(right, source.width) * scale
@@ -146,6 +147,10 @@ def _framing(analysis: Analysis) -> Markup | None:
                 class_="box",
             )
         )
+    for third in (1 / 3, 2 / 3):
+        x, y = x0 + third * width, y0 + third * height
+        pieces.append(element("line", x1=x, x2=x, y1=y0, y2=y0 + height, class_="third"))
+        pieces.append(element("line", x1=x0, x2=x0 + width, y1=y, y2=y, class_="third"))
     pieces += _marks(style, x0, y0, width, height)
     return element(
         "figure",
@@ -173,12 +178,14 @@ def _marks(style: Style | None, x0: float, y0: float, width: float, height: floa
         pieces += [
             element("line", x1=middle, x2=middle, y1=y0, y2=end, class_="measure"),
             element("line", x1=middle - 9, x2=middle + 9, y1=end, y2=end, class_="measure"),
+            element("text", "headroom", x=middle + 14, y=max(end - 3, y0 + 12), class_="small"),
         ]
     if style.thirds_distance is not None:
         eyes = y0 + height * (1 / 3 - style.thirds_distance)
         pieces += [
             element("line", x1=middle - 26, x2=middle + 26, y1=eyes, y2=eyes, class_="measure"),
             element("circle", cx=middle, cy=eyes, r=4, class_="key-two"),
+            element("text", "eyes", x=middle + 32, y=eyes + 4, class_="small"),
         ]
     return pieces
 

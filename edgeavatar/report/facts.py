@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgeavatar.report.figures import amount, clock, count, duration, share, signed
+from edgeavatar.report.figures import UNKNOWN, amount, clock, count, duration, share, signed
 from edgeavatar.report.markup import Markup, element
 
 if TYPE_CHECKING:
@@ -126,14 +126,14 @@ def _speech_facts(speech: Speech) -> list[Fact]:
         pauses += f", median {amount(speech.pause_median_s, 's', 1)}"
     return [
         ("Speech", share(speech.speech_share), "of the time"),
-        ("Language", speech.language or "the model cannot tell"),
+        ("Language", _language(speech.language)),
         ("Words", _whole(speech.words)),
         (
             "Speaking rate",
             amount(speech.words_per_min, "words/min", 0),
             "pauses of 0.2 s and more left out",
         ),
-        ("Pauses", pauses or amount(None, "")),
+        ("Pauses", pauses or UNKNOWN),
         ("Fillers", _whole(speech.fillers)),
         ("Pitch, median", amount(speech.pitch_median_hz, "Hz", 0)),
         ("Pitch, range", amount(speech.pitch_range_semitones, "semitones", 0)),
@@ -153,8 +153,10 @@ def _movement_facts(movement: Movement) -> list[Fact]:
         ("Cuts", str(len(movement.cuts_s)), _cuts(movement.cuts_s)),
         (
             "Camera",
-            movement.camera,
-            f"{amount(movement.camera_px_per_s, 'px/s', 0)} in a frame 1080 high",
+            movement.camera or UNKNOWN,
+            ""
+            if movement.camera_px_per_s is None
+            else f"{amount(movement.camera_px_per_s, 'px/s', 0)} in a frame 1080 high",
         ),
         ("Head", amount(movement.head_deg_per_s, "\u00b0/s", 0), "median angular speed"),
         ("Body found", share(movement.body_found_share), "of the frames looked at"),
@@ -173,7 +175,7 @@ def _movement_facts(movement: Movement) -> list[Fact]:
 
 def _style_facts(style: Style) -> list[Fact]:
     return [
-        ("Shot", style.shot or amount(None, "")),
+        ("Shot", style.shot or UNKNOWN),
         ("Headroom", amount(style.headroom, "share", 0), "of the height"),
         (
             "Eyes beside the middle",
@@ -225,6 +227,12 @@ def _spread(values: tuple[float, float, float], is_single: bool) -> str:
     return f"{signed(middle, 'deg')} ({signed(low, 'deg')} to {signed(high, 'deg')})"
 
 
+def _language(code: str | None) -> str:
+    if code is None:
+        return "the model cannot tell"
+    return f"English ({code})" if code == "en" else code
+
+
 def _rate(per_min: float | None) -> str:
     return amount(per_min, "per min", 0)
 
@@ -242,7 +250,7 @@ def _kelvin(value: float | None) -> str:
 
 
 def _signed_share(value: float | None) -> str:
-    return amount(None, "") if value is None else signed(value * 100, "%")
+    return UNKNOWN if value is None else signed(value * 100, "%")
 
 
 def _cuts(times: tuple[float, ...]) -> str:

@@ -57,6 +57,14 @@ def amount(value: float | None, unit: str, decimals: int | None = None) -> str:
     return f"{digits}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
 
 
+def bound(value: float, unit: str) -> str:
+    """Write a bound: as it was set, since it is no measurement."""
+    if unit == "share":
+        value, unit = value * 100, "%"
+    written = f"{value:.4g}".replace("-", _MINUS)
+    return f"{written}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
+
+
 def share(value: float | None) -> str:
     """Write a share in whole per cent; what is not quite none or all is not called so."""
     if value is None or not math.isfinite(value):

@@ -29,9 +29,10 @@ _NAMES: Final = {
     "factors": "What was judged",
     "frames": "Frames",
     "timeline": "Over time",
-    "words": "Words",
+    "words": "Preview and words",
     "framing": "Light and framing",
     "facts": "In figures",
+    "notes": "Notes",
     "about": "About this report",
 }
 
@@ -66,6 +67,7 @@ def render_page(
         "timeline": timeline_section(analysis, clock_),
         "framing": framing_section(analysis),
         "facts": facts_section(analysis),
+        "notes": _notes(analysis, pictures),
         "about": _about(analysis, pictures, made_with or MadeWith(__version__)),
     }
     present = {name: section for name, section in sections.items() if section}
@@ -221,7 +223,7 @@ def _player(preview: Preview, analysis: Analysis) -> Markup:
         id="preview",
         controls=True,
         playsinline=has_picture,
-        preload="metadata",
+        preload="auto",
         src=_data(preview.media_type, preview.data),
         width=None if preview.width is None else str(preview.width),
         height=None if preview.height is None else str(preview.height),
@@ -245,6 +247,17 @@ def _captions(preview: Preview, analysis: Analysis) -> Markup | None:
     )
 
 
+def _notes(analysis: Analysis, pictures: ReportPictures) -> Markup | None:
+    notes = (*analysis.notes, *pictures.notes)
+    if not notes:
+        return None
+    return _section("notes", element("ul", (element("li", _sentence(note)) for note in notes)))
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
+
+
 def _about(analysis: Analysis, pictures: ReportPictures, made_with: MadeWith) -> Markup:
     held = _held(analysis, pictures)
     shown = count(len(pictures.thumbnails), "picture")
@@ -262,7 +275,6 @@ def _about(analysis: Analysis, pictures: ReportPictures, made_with: MadeWith) ->
             "All measuring was done on this device. No picture, no sound and no word left it, and "
             "this page cannot load or send anything: its content security policy forbids it.",
         ),
-        element("p", note) if (note := " ".join(pictures.notes)) else None,
         element(
             "p",
             f"Measured by edgeavatar {made_with.version}"

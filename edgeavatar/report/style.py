@@ -111,7 +111,7 @@ main>section:last-of-type{border-bottom:0}
 .badge svg,.verdict h2 svg{flex:none;width:1.15em;height:1.15em}
 .verdict h2 svg{width:1.3em;height:1.3em;color:var(--tone)}
 table{width:100%;border-collapse:collapse}
-caption{text-align:left;color:var(--soft);padding:0 0 .6rem}
+caption{display:table-caption;text-align:left;color:var(--soft);padding:0 0 .6rem}
 th,td{text-align:left;vertical-align:top;padding:.6rem 1rem .6rem 0;
   border-bottom:1px solid var(--line)}
 thead th{font-size:.875rem;color:var(--soft);font-weight:600}
@@ -129,7 +129,7 @@ figcaption{margin:.4rem 0 0;color:var(--soft);font-size:.875rem}
   align-items:start}
 .player{position:sticky;top:1rem;margin:0}
 .player video,.player audio{display:block;width:100%;border-radius:.25rem}
-.player video{background:var(--shade)}
+.player video{height:auto;max-height:26rem;background:var(--shade)}
 .words{list-style:none;padding:0;margin:0}
 .words li{display:grid;grid-template-columns:4.2rem minmax(0,1fr);gap:0 .6rem;
   padding:.25rem 0;overflow-wrap:anywhere}
@@ -189,7 +189,7 @@ _NARROW: Final = """
 @media (max-width:46rem){
 .wrap{padding:0 1rem}
 .verdict{padding:1rem!important}
-.factors table,.factors tbody,.factors tr,.factors th,.factors td{display:block;
+.factors caption,.factors table,.factors tbody,.factors tr,.factors th,.factors td{display:block;
   width:auto!important}
 .factors thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .factors tr{padding:.7rem 0;border-bottom:1px solid var(--line)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 960
 LEFT: Final = 64
-RIGHT: Final = 952
+RIGHT: Final = 936
 _BINS: Final = 640
 _TICKS_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MOST_TICKS: Final = 12
@@ -197,7 +197,7 @@ def _pose(drawing: _Drawing, analysis: Analysis) -> None:
     for curve, style in zip(curves, ("curve", "curve two"), strict=True):
         drawing.pieces += _lines(curve, lambda v: _level(v, -limit, limit, top, 72), style)
     drawing.told.append(
-        f"The head turns sideways from {_low_high(yaw, 'deg')} (positive is to the picture's "
+        f"The head turns sideways from {_low_high(yaw, 'deg')} (positive is to the picture\u2019s "
         f"right) and up or down from {_low_high(pitch, 'deg')} (positive is up)."
     )
 
@@ -211,12 +211,12 @@ def _aperture(drawing: _Drawing, analysis: Analysis) -> None:
     if not len(curve.known):
         return
     limit = max(_LEAST_APERTURE, math.ceil(float(curve.known.max()) * 20) / 20)
-    top = drawing.lane("Mouth opening, as a share of the face's height", 44)
+    top = drawing.lane("Mouth opening, as a share of the face\u2019s height", 44)
     for value in (limit, 0.0):
         drawing.rule(_level(value, 0, limit, top, 44), amount(value, "share", 0))
     drawing.pieces += _areas(curve, lambda v: _level(v, 0, limit, top, 44), top + 44)
     drawing.told.append(
-        f"The mouth opens up to {amount(float(curve.known.max()), 'share', 0)} of the face's "
+        f"The mouth opens up to {amount(float(curve.known.max()), 'share', 0)} of the face\u2019s "
         "height."
     )
 

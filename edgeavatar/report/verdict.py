@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from edgeavatar.report.figures import UNKNOWN, amount, count
+from edgeavatar.report.figures import UNKNOWN, amount, bound, count
 from edgeavatar.report.markup import Markup, element, join
 from edgeavatar.report.times import spans_of
 
@@ -137,9 +137,9 @@ def bounds_of(factor: Factor) -> str:
     word = _direction(factor)
     parts = []
     if warn is not None:
-        parts.append(f"costs quality {word} {amount(warn, factor.unit)}")
+        parts.append(f"costs quality {word} {bound(warn, factor.unit)}")
     if bad is not None:
-        parts.append(f"not usable {word} {amount(bad, factor.unit)}")
+        parts.append(f"not usable {word} {bound(bad, factor.unit)}")
     return "; ".join(parts) or "no bound"
 
 
@@ -147,10 +147,10 @@ def _direction(factor: Factor) -> str:
     warn, bad = factor.warn_at, factor.bad_at
     if warn is not None and bad is not None and warn != bad:
         return "above" if bad > warn else "below"
-    bound = warn if warn is not None else bad
-    if bound is None or factor.value is None or factor.verdict == "unknown":
+    only = warn if warn is not None else bad
+    if only is None or factor.value is None or factor.verdict == "unknown":
         return "from"
-    is_above = factor.value >= bound
+    is_above = factor.value >= only
     return "above" if is_above != (factor.verdict == "good") else "below"
 
 
