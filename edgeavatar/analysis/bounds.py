@@ -67,8 +67,8 @@ FACES: Final = Rule(
     warn_at=2.0,
     bad_at=None,
     why="ISO/IEC 29794-5: a single face; with several of comparable size a render asks which",
-    effect_warn="another person is in the picture; the largest face is taken, or you are asked",
-    effect_bad="",
+    effect_warn="another person is in the picture; only one face speaks",
+    effect_bad="faces of comparable size: a render stops and asks which one is meant",
     advice="film one person alone, or choose with --face",
 )
 YAW: Final = Rule(
@@ -76,11 +76,12 @@ YAW: Final = Rule(
     "Head turned aside",
     "visibility",
     "deg",
-    warn_at=30.0,
+    warn_at=35.0,
     bad_at=50.0,
-    why="measured on our renders; ISO/IEC 39794-5 wants 5 for a passport",
-    effect_warn="the far half of the mouth is drawn from little",
-    effect_bad="the mouth is seen from its side and is not drawn rightly",
+    why="from 35 degrees on the mouth is moved less and less, and from 50 not at all, since its "
+    "far half is not seen; a passport allows 5 (ISO/IEC 39794-5)",
+    effect_warn="the mouth moves too little",
+    effect_bad="the mouth does not move",
     advice="have the person look towards the camera",
     percentile=90.0,
 )
@@ -89,11 +90,12 @@ PITCH: Final = Rule(
     "Head raised or lowered",
     "visibility",
     "deg",
-    warn_at=25.0,
-    bad_at=40.0,
-    why="measured on our renders; ISO/IEC 39794-5 wants 5 for a passport",
-    effect_warn="lips are foreshortened and open less than they should",
-    effect_bad="the mouth is hardly seen",
+    warn_at=28.0,
+    bad_at=42.0,
+    why="from 28 degrees on the mouth is moved less and less, and from 42 not at all; a passport "
+    "allows 5 (ISO/IEC 39794-5)",
+    effect_warn="the mouth moves too little",
+    effect_bad="the mouth does not move",
     advice="put the camera at the height of the eyes",
     percentile=90.0,
 )

@@ -41,6 +41,7 @@ def picture_factors(
     faces: Table,
     *,
     main_face: int | None = None,
+    dominant: float | None = None,
     quantiser: float | None = None,
 ) -> tuple[Factor, ...]:
     """Judge a picture.
@@ -56,7 +57,11 @@ def picture_factors(
         One row per frame and face: the columns of ``Analysis.faces_by_frame``. NaN where a row was
         not measured.
     main_face
-        Number of the face that counts; None takes the one with most rows.
+        Track of the face that counts; None takes the largest face of each frame, since tracks end
+        at cuts.
+    dominant
+        Area over that of another face below which a render asks which is meant; None if that was
+        said.
     quantiser
         Mean quantiser of the video, on H.264's scale; None if the file does not tell.
 
@@ -71,7 +76,7 @@ def picture_factors(
     found = [
         view.judged(bounds.FACE_SIZE, column("height_px")),
         _missing(view),
-        _faces(view),
+        _faces(view, dominant),
         view.judged(bounds.YAW, np.abs(column("yaw_deg"))),
         view.judged(bounds.PITCH, np.abs(column("pitch_deg"))),
         view.judged(bounds.ROLL, np.abs(column("roll_deg"))),
@@ -107,10 +112,10 @@ class _View:
         self._frames = frames
         self.index = np.asarray(frames["index"], np.int64)
         self.time_s = np.asarray(frames["time_s"], np.float64)
-        track = np.asarray(faces["track"], np.int64) if len(faces) else np.empty(0, np.int64)
-        if main_face is None and len(track):
-            main_face = int(np.bincount(track).argmax())
-        self._rows = np.flatnonzero(track == main_face)
+        if main_face is None:
+            self._rows = _largest(faces)
+        else:
+            self._rows = np.flatnonzero(np.asarray(faces["track"]) == main_face)
         self.seen = np.isin(self.index, self.numbers)
 
     @property
@@ -216,13 +221,32 @@ def _missing(view: _View) -> Factor:
     return view.told(bounds.FACE_FOUND, verdict, share, view.index, ~view.seen)
 
 
-def _faces(view: _View) -> Factor:
+def _largest(faces: Table) -> npt.NDArray[np.intp]:
+    """Rows of the largest face of each frame."""
+    if "index" not in faces:
+        return np.empty(0, np.intp)
+    index = np.asarray(faces["index"], np.int64)
+    order = np.lexsort((-np.asarray(faces["height_px"], np.float64), index))
+    first = np.concatenate([[True], np.diff(index[order]) > 0]) if len(order) else order > 0
+    return np.asarray(order[first], np.intp)
+
+
+def _faces(view: _View, dominant: float | None) -> Factor:
+    """Count the faces of frames in which others were looked for."""
     if not len(view.numbers):
         return _factor(bounds.FACES, "unknown", None)
     numbers = np.asarray(view.faces["index"], np.int64)
-    _, counts = np.unique(numbers, return_counts=True)
-    # A face that is seen once in a while may be a picture on the wall that is not always found.
-    return view.one(bounds.FACES, float(np.percentile(counts[counts > 0], 98.0).round()))
+    heights = np.asarray(view.faces["height_px"], np.float64)
+    shown, counts = np.unique(numbers, return_counts=True)
+    # A face that is found once in a while may be a picture on the wall.
+    several = float(np.percentile(counts, 98.0).round())
+    verdict = _verdict(bounds.FACES, several)
+    if verdict == "warn" and dominant is not None:
+        crowded = heights[numbers == shown[counts >= 2][0]]
+        second, first = np.sort(crowded)[-2:]
+        if first * first < dominant * second * second:
+            verdict = "bad"
+    return view.told(bounds.FACES, verdict, several, shown, counts >= 2)
 
 
 def _blurs(view: _View) -> tuple[Factor, Factor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +16,13 @@ from edgeavatar.analysis.results import Preflight, SourceFacts
 from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.wav import whole_file
 from edgeavatar.face import FaceTracker
+from edgeavatar.face.choice import DOMINANT, check_choice
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.pipeline.face_reading import face_row
+from edgeavatar.pipeline.picture_analysis import look_at_photo, look_at_video
 from edgeavatar.pipeline.sound_analysis import analyse_sound
 from edgeavatar.types import Frame
-from edgeavatar.video.quantiser import mean_quantiser
+from edgeavatar.video.quantiser import MOST_FRAMES, mean_quantiser
 from edgeavatar.video.source import open_source
 
 if TYPE_CHECKING:
@@ -81,54 +82,54 @@ def preflight(
     path = Path(source)
     say = tell or (lambda *_: None)
     say("looking", None, 0)
-    with ExitStack() as stack:
-        opened = open_source(path)
-        if not isinstance(opened, Frame):
-            stack.enter_context(opened)
-        tracker = stack.enter_context(FaceTracker(choice=face, threads=threads))
-        looks = _Looks(tracker)
-        if isinstance(opened, Frame):
-            facts = _facts_of_photo(path, opened)
-            looks.take([opened])
+    check_choice(face)
+    choice = face or "largest"
+    opened = open_source(path)
+    if isinstance(opened, Frame):
+        if short:
+            frames, faces = _glances([opened], 1.0, choice, threads)
         else:
-            looks.take(opened.glimpses(SHORT_LOOKS) if short else opened.frames())
-            facts = _facts_of_video(path, opened)
-        quantiser = None if isinstance(opened, Frame) else mean_quantiser(path)
+            seen = look_at_photo(opened, threads=threads, choice=choice)
+            frames, faces = dict(seen.frames), dict(seen.faces)
+        facts = SourceFacts(path, "photo", None, opened.width, opened.height, frames=1)
+        quantiser = None
+    else:
+        with opened:
+            if short:
+                rate = float(opened.info.rate)
+                looks = opened.glimpses(SHORT_LOOKS)
+                frames, faces = _glances(looks, rate, choice, threads)
+            else:
+                seen = look_at_video(opened, say, threads=threads, choice=choice)
+                frames, faces = dict(seen.frames), dict(seen.faces)
+            facts = _facts_of_video(path, opened, None if short else len(frames["index"]))
+        quantiser = mean_quantiser(path, SHORT_LOOKS if short else MOST_FRAMES)
     factors = picture_factors(
-        facts, looks.frames(), looks.faces(), main_face=0, quantiser=quantiser
+        facts, frames, faces, dominant=None if face else DOMINANT, quantiser=quantiser
     )
     if audio is not None and not short:
+        say("listening", None, 0)
         factors += sound_factors(analyse_sound(Path(audio), words=False))
     return Preflight(factors)
 
 
-class _Looks:
-    """What was seen in some frames, as columns."""
-
-    def __init__(self, tracker: FaceTracker) -> None:
-        self._tracker = tracker
-        self._frames: list[dict[str, Any]] = []
-        self._faces: list[dict[str, Any]] = []
-
-    def take(self, frames: Iterable[Frame]) -> None:
-        """Look at frames of one source."""
-        for place, frame in enumerate(frames):
+def _glances(
+    looks: Iterable[Frame], rate: float, choice: str, threads: int | None
+) -> tuple[Table, Table]:
+    """Look at some frames, each by itself: one row for each, and one for the face in each."""
+    frames: list[dict[str, Any]] = []
+    faces: list[dict[str, Any]] = []
+    with FaceTracker(choice=choice, threads=threads) as tracker:
+        for frame in looks:
             bgr = frame_to_bgr(frame)
-            row = {"index": place, "time_s": float(frame.time_s)}
-            self._frames.append(row | dataclasses.asdict(measure_frame(frame.y)))
-            face = self._tracker.track(bgr)
-            if face is None:
-                continue
-            quality = dataclasses.asdict(measure_face(bgr, face))
-            self._faces.append({"index": place, "track": 0} | face_row(face) | quality)
-
-    def frames(self) -> Table:
-        """One row per frame."""
-        return _table(self._frames)
-
-    def faces(self) -> Table:
-        """One row per frame with a face."""
-        return _table(self._faces)
+            place = {"index": round(float(frame.time_s) * rate)}
+            quality = dataclasses.asdict(measure_frame(frame.y))
+            frames.append(place | {"time_s": float(frame.time_s)} | quality)
+            face = tracker.track(bgr)
+            if face is not None:
+                quality = dataclasses.asdict(measure_face(bgr, face))
+                faces.append(place | {"track": 0} | face_row(face) | quality)
+    return _table(frames), _table(faces)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -137,23 +138,18 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _facts_of_photo(path: Path, photo: Frame) -> SourceFacts:
-    return SourceFacts(path, "photo", None, photo.width, photo.height, frames=1)
-
-
-def _facts_of_video(path: Path, reader: VideoReader) -> SourceFacts:
+def _facts_of_video(path: Path, reader: VideoReader, count: int | None) -> SourceFacts:
+    """Say what is known of a video; ``count`` is the number of its frames if it was read."""
     info = reader.info
-    count = reader.frames_seen
     end_s = float(reader.end_time_s)
-    whole = count > 1 and end_s > 0.0
     return SourceFacts(
         path,
         "video",
         end_s or None,
         info.width,
         info.height,
-        frame_rate=count / end_s if whole else float(info.rate),
-        frames=count if whole else info.frame_count or None,
+        frame_rate=count / end_s if count and end_s > 0.0 else float(info.rate),
+        frames=count or info.frame_count or None,
         has_audio=info.has_audio,
     )
 
