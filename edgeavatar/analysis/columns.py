@@ -46,6 +46,8 @@ FACE_COLUMNS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
         ),
         (_FLOAT, ()),
     ),
+    "skin": (_FLOAT, (3,)),
+    "sclera": (_FLOAT, (3,)),
     "blendshapes": ("f2", (BLENDSHAPES,)),
 }
 """Type and shape of one row of each column of :attr:`Analysis.faces_by_frame`."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeavatar.analysis.columns import write_columns
-from edgeavatar.analysis.results import Analysis, SourceFacts
+from edgeavatar.analysis.factors import picture_factors
+from edgeavatar.analysis.results import Analysis, Preflight, SourceFacts
+from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.decode import sound_duration_s
 from edgeavatar.audio.wav import whole_file
 from edgeavatar.errors import MediaError, ModelNotFound, UsageError
@@ -22,6 +24,7 @@ from edgeavatar.pipeline.reporting import write_report
 from edgeavatar.pipeline.sound_analysis import analyse_sound
 from edgeavatar.speech.transcription import MODELS, RecognizerSize
 from edgeavatar.types import Frame
+from edgeavatar.video.quantiser import mean_quantiser
 from edgeavatar.video.source import open_source
 
 if TYPE_CHECKING:
@@ -233,6 +236,7 @@ def _of_sound(path: Path, model: RecognizerSize, threads: int | None, tell: Tell
         source=SourceFacts(path, "sound", found.duration_s, has_audio=True),
         speech=found.speech,
         words=found.words,
+        preflight=Preflight(sound_factors(found)),
         sound=found.columns,
         notes=tuple(notes),
     )
@@ -243,23 +247,34 @@ def _put_together(
 ) -> Analysis:
     found = sum_up(seen, None if heard is None else _speaking(seen, heard))
     filmed = seen.duration_s is not None
+    facts = SourceFacts(
+        path,
+        "video" if filmed else "photo",
+        seen.duration_s,
+        seen.width,
+        seen.height,
+        seen.frame_rate,
+        len(seen.frames["index"]),
+        has_audio=seen.has_audio,
+    )
+    factors = picture_factors(
+        facts,
+        seen.frames,
+        seen.faces,
+        main_face=found.main_face,
+        quantiser=mean_quantiser(path) if filmed else None,
+    )
+    if heard is not None:
+        factors += sound_factors(heard)
     return Analysis(
-        source=SourceFacts(
-            path,
-            "video" if filmed else "photo",
-            seen.duration_s,
-            seen.width,
-            seen.height,
-            seen.frame_rate,
-            len(seen.frames["index"]),
-            has_audio=seen.has_audio,
-        ),
+        source=facts,
         faces=found.faces,
         main_face=found.main_face,
         movement=found.movement,
         speech=None if heard is None else heard.speech,
         style=found.style,
         words=() if heard is None else heard.words,
+        preflight=Preflight(factors),
         frames=seen.frames,
         faces_by_frame=seen.faces,
         sound={} if heard is None else heard.columns,

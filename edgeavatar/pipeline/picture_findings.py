@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.analysis.framing import frame_face
+from edgeavatar.analysis.illuminant import light_temperature_k
 from edgeavatar.analysis.movement import angular_speed, camera_kind
 from edgeavatar.analysis.results import FaceTrack, Movement, Style
 from edgeavatar.analysis.tracks import describe_track, main_track
@@ -87,7 +88,7 @@ def _style(
         headroom=None if framing is None else framing.headroom,
         off_centre=None if framing is None else framing.off_centre,
         thirds_distance=None if framing is None else framing.thirds_distance,
-        colour_temperature_k=seen.colour_temperature_k,
+        colour_temperature_k=light_temperature_k(main["skin"], main["sclera"]),
         contrast=_mean(frames["contrast"]),
         brightness=_mean(frames["luma"]),
     )

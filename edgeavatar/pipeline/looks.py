@@ -1,0 +1,43 @@
+"""Frames of a video in all the sizes that an analysis looks at, and where shots begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edgeavatar.analysis.movement import HEIGHT
+from edgeavatar.analysis.shots import CutFinder
+from edgeavatar.kernels.colour import frame_to_bgr
+
+if TYPE_CHECKING:
+    from edgeavatar.types import ByteArray, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One frame, prepared."""
+
+    frame: Frame
+    bgr: ByteArray
+    """``(H, W, 3)`` uint8."""
+    small: ByteArray
+    """Luma, about 216 high."""
+    factor: float
+    """Pixels of the frame in one of ``small``."""
+    cut: int | None = None
+    """Index of an earlier frame that is now known to be the first of a shot."""
+
+
+def looks_at(frames: Iterable[Frame], cuts: CutFinder) -> Iterator[Look]:
+    """Prepare the frames of a video, one by one."""
+    for frame in frames:
+        factor = max(1.0, frame.height / HEIGHT)
+        size = max(1, round(frame.width / factor)), max(1, round(frame.height / factor))
+        small: Any = cv2.resize(frame.y, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(small, np.uint8)
+        cut = cuts.push(small, frame.u, frame.v)
+        yield Look(frame, frame_to_bgr(frame), small, factor, cut)
