@@ -115,7 +115,7 @@ def build(
         describe_device(),
         {
             "checkpoint": "installed weights" if checkpoint is None else checkpoint.name,
-            "opset": wanted.opset,
+            "opset": _opset(nets[0], wanted),
             "calibration": {"set": wanted.calibration, "inputs": inputs},
             "nets": parts,
             "sha256": _hashes(folder, parts),
@@ -126,6 +126,15 @@ def build(
     _take_away(folder, report)
     write_report(report, folder)
     return report
+
+
+def _opset(net: Net, wanted: Wanted) -> int | None:
+    """Give the opset of what was traced, or that a graph came with; None where it is no ONNX."""
+    if net.module is not None:
+        return wanted.opset
+    if not net.through_onnx:
+        return None
+    return next(int(o.version) for o in net.onnx().opset_import if o.domain in ("", "ai.onnx"))
 
 
 def _part(net: Net, variants: Sequence[Variant]) -> dict[str, Any]:

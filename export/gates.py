@@ -38,6 +38,8 @@ class Figures:
     """Size in single precision and the same format."""
     agreement: TaskFigure | None
     """This backend beside the other one on the same file, where both may open it."""
+    rms_bound: float | None = None
+    """The net's own bound of ``rms_error``; None is that of :data:`RMS_ERROR`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,11 @@ class Gate:
 
 def gates(f: Figures) -> tuple[Gate, ...]:
     """Hold a variant to every bar."""
-    found = [_at_most("rms error", f.rms_error, RMS_ERROR[f.precision])]
+    rms_bound = RMS_ERROR[f.precision] if f.rms_bound is None else f.rms_bound
+    found = [_at_most("rms error", f.rms_error, rms_bound)]
     if f.precision in LARGEST_ERROR:
         found.append(_at_most("largest error", f.largest_error, LARGEST_ERROR[f.precision]))
-    found.append(_task(f.task.measure, f.task))
+    found += [_task(figure.measure, figure) for figure in f.task.all]
     found.append(_at_least("speed", f.speedup, LEAST_SPEEDUP[f.precision], "x"))
     if f.precision != "fp32":
         smaller = f.size_bytes < f.base_bytes
@@ -67,7 +70,8 @@ def gates(f: Figures) -> tuple[Gate, ...]:
 
 
 def _task(name: str, figure: TaskFigure) -> Gate:
-    return Gate(name, f"{figure.value:.4f}", f"at least {figure.bound:g}", figure.passed)
+    wanted = f"at {'most' if figure.less_is_better else 'least'} {figure.bound:g}"
+    return Gate(name, f"{figure.value:.4f}", wanted, figure.passed)
 
 
 def _at_most(name: str, found: float, bound: float) -> Gate:

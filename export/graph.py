@@ -84,19 +84,30 @@ def cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
     return slim
 
 
-def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_half_weights(model: onnx.ModelProto, kept: Sequence[str] = ()) -> onnx.ModelProto:
     """Give a copy that stores large weights in half precision and widens them when it is loaded.
 
     The file is half as large and computing is as fast and as exact as before, up to the rounding
     of the weights; processors have no faster arithmetic in half precision.
+
+    Parameters
+    ----------
+    model
+        In single precision.
+    kept
+        Beginnings of names of nodes whose weights stay as they are.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
     graph = half.graph
     casts = []
+    beginnings = tuple(kept) or ("\0",)
+    whole = {n for node in graph.node if node.name.startswith(beginnings) for n in node.input}
     for tensor in list(graph.initializer):
+        if tensor.data_type != TensorProto.FLOAT or tensor.name in whole:
+            continue
         values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _SMALLEST_HALVED:
+        if values.size < _SMALLEST_HALVED:
             continue
         graph.initializer.remove(tensor)
         name = f"{tensor.name}_half"

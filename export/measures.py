@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgeavatar.audio.resample import resample
+from edgeavatar.motion.mel import SAMPLE_RATE, log_mel
+
 Bytes = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
@@ -38,29 +41,31 @@ def correlation(a: Floats, b: Floats) -> float:
     return float((x * y).sum() / power)
 
 
-def log_spectral_distance(a: Floats, b: Floats, window: int = 1024) -> float:
-    """Root mean square difference of two sounds' log power spectra in decibel (Gray & Markel 1976).
+def log_mel_distance(a: Floats, b: Floats, rate: int) -> float:
+    """Root mean square difference of two sounds' log-mel spectra in decibel.
 
     Parameters
     ----------
     a, b
-        ``(n,)`` in [-1, 1] at one rate; the longer is cut to the shorter.
-    window
-        Samples of a Hann window; half of it is the step.
+        ``(n,)`` in [-1, 1], the right one first; the longer is cut to the shorter.
+    rate
+        Hertz, of both.
 
     Returns
     -------
     float
-        Over windows in which ``a`` is not silent, above a floor 60 dB below the loudest bin.
+        Mean over rows (10 ms) in which ``a`` is at most 40 dB quieter than its loudest, of bands at
+        most 60 dB below that.
     """
-    count = min(len(a), len(b)) // window * window
+    first, second = (
+        (10.0 / np.log(10.0)) * log_mel(resample(np.asarray(s, np.float32), rate, SAMPLE_RATE))
+        for s in (a, b)
+    )
+    count = min(len(first), len(second))
     if not count:
         return 0.0
-    spectra = []
-    for sound in (a, b):
-        frames = np.lib.stride_tricks.sliding_window_view(sound[:count], window)[:: window // 2]
-        spectra.append(np.abs(np.fft.rfft(frames * np.hanning(window), axis=1)) ** 2)
-    floor = 1e-6 * max(float(spectra[0].max()), 1e-12)
-    first, second = (10.0 * np.log10(np.maximum(s, floor)) for s in spectra)
-    loud = spectra[0].sum(axis=1) > 1e-4 * float(spectra[0].sum(axis=1).max())
-    return float(np.sqrt(((first - second)[loud] ** 2).mean(axis=1)).mean())
+    first, second = first[:count], second[:count]
+    top = float(first.max())
+    loud = first.max(axis=1) > top - 40.0
+    away = np.maximum(first, top - 60.0) - np.maximum(second, top - 60.0)
+    return float(np.sqrt((away[loud] ** 2).mean(axis=1)).mean())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgeavatar.backends import open_session
 from edgeavatar.backends.base import Session, usable_cores
 from edgeavatar.errors import IntegrityError
-from export.differences import errors
+from export.differences import errors, remembered
 from export.gates import Figures, Format, Gate, Precision, gates
 from export.recipes.base import Feeds, Net, Runner
 from export.timing import Timing, paired
@@ -74,61 +75,80 @@ def measure(
         Called with what is being done.
     """
     count = threads or net.threads or usable_cores()
+    # Judges ask for the same answers again for every variant.
+    reference = remembered(reference)
     right = [reference(feeds) for feeds in held_out]
-    results: list[Result] = []
-    for backend in READS["onnx"]:
-        mine = [v for v in variants if backend in READS[v.format]]
-        if not mine:
-            continue
-        sessions = {
-            v: open_session(v.path, backend=backend, threads=count)  # type: ignore[arg-type]
-            for v in mine
-        }
-        # What is not asked for is still what others are compared with.
-        plain_ones = sorted((v for v in mine if v.precision == "fp32"), key=lambda v: v.format)
-        base = plain_ones[0]  # that of ONNX, where there is one
-        for v in mine:
-            _check_declared(net, sessions[v])
-        tell(f"timing {len(mine)} variants on {backend}")
-        turns: dict[str, Callable[[], object]] = {
-            _key(v): _turn(sessions[v], held_out) for v in [base, *(v for v in mine if v != base)]
-        }
-        times = paired(turns, rounds)
-        for v in mine:
-            tell(f"judging {v.format} {v.precision} on {backend}")
-            largest, rms = errors(sessions[v].run, held_out, right)
-            plain = next(w for w in variants if w.precision == "fp32" and w.format == v.format)
-            agreement = None
-            others = [b for b in READS["onnx"] if b != backend and b in READS[v.format]]
-            if others:
-                with open_session(v.path, backend=others[0], threads=count) as other:  # type: ignore[arg-type]
-                    agreement = net.judge(other.run, sessions[v].run)
-            figures = Figures(
-                v.precision,
-                largest,
-                rms,
-                net.judge(reference, sessions[v].run),
-                times[_key(v)].speedup,
-                v.size_bytes,
-                plain.size_bytes,
-                agreement,
-            )
-            results.append(
-                Result(
+    times = {
+        backend: _times(net, _read_by(backend, variants), backend, held_out, count, rounds, tell)
+        for backend in net.backends
+        if _read_by(backend, variants)
+    }
+    results: dict[tuple[str, Variant], Result] = {}
+    for v in variants:
+        tell(f"judging {v.format} {v.precision}")
+        plain = next(w for w in variants if w.precision == "fp32" and w.format == v.format)
+        with ExitStack() as stack:
+            runs = {
+                backend: remembered(stack.enter_context(_open(v, backend, count)).run)
+                for backend in times
+                if backend in READS[v.format]
+            }
+            agreement = net.judge(*runs.values()) if len(runs) == 2 else None
+            for backend, run in runs.items():
+                timing = times[backend][_key(v)]
+                figures = Figures(
+                    v.precision,
+                    *errors(run, held_out, right),
+                    net.judge(reference, run),
+                    timing.speedup,
+                    v.size_bytes,
+                    plain.size_bytes,
+                    agreement,
+                    net.rms_error.get(v.precision),
+                )
+                results[backend, v] = Result(
                     net.stem,
                     v.format,
                     v.precision,
                     backend,
                     count,
                     figures,
-                    times[_key(v)],
+                    timing,
                     gates(figures),
                     v.kept,
                 )
-            )
-        for session in sessions.values():
-            session.close()
-    return results
+    return [results[backend, v] for backend in times for v in _read_by(backend, variants)]
+
+
+def _read_by(backend: str, variants: Sequence[Variant]) -> list[Variant]:
+    return [v for v in variants if backend in READS[v.format]]
+
+
+def _open(variant: Variant, backend: str, threads: int) -> Session:
+    return open_session(variant.path, backend=backend, threads=threads)  # type: ignore[arg-type]
+
+
+def _times(
+    net: Net,
+    variants: Sequence[Variant],
+    backend: str,
+    held_out: Sequence[Feeds],
+    threads: int,
+    rounds: int,
+    tell: Callable[[str], None],
+) -> dict[str, Timing]:
+    """Let all variants that a backend reads take turns."""
+    tell(f"timing {len(variants)} variants on {backend}")
+    # What is not asked for is still what others are compared with.
+    plain_ones = sorted((v for v in variants if v.precision == "fp32"), key=lambda v: v.format)
+    base = plain_ones[0]  # that of ONNX, where there is one
+    with ExitStack() as stack:
+        turns: dict[str, Callable[[], object]] = {}
+        for v in [base, *(v for v in variants if v != base)]:
+            session = stack.enter_context(_open(v, backend, threads))
+            _check_declared(net, session)
+            turns[_key(v)] = _turn(session, held_out)
+        return paired(turns, rounds)
 
 
 def _key(variant: Variant) -> str:

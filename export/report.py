@@ -61,7 +61,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             f"| {r['stem']} {r['format']} {r['precision']} | {r['backend']} "
             f"| {t['p50_ms']:.2f} | {t['p95_ms']:.2f} | {t['speedup']:.2f} "
             f"| {f['size_bytes'] / 1000:.0f} | {f['rms_error']:.1e} "
-            f"| {f['task']['measure']} {f['task']['value']:.4f} | {f['task']['worst']:.4f} "
+            f"| {_told(f['task'])} | {f['task']['worst']:.4f} "
             f"| {verdict} |"
         )
     for stem, found in report["sensitivities"].items():
@@ -83,6 +83,11 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _told(task: Mapping[str, Any]) -> str:
+    figures = (task, *task.get("also", ()))
+    return ", ".join(f"{f['measure']} {f['value']:.4f}" for f in figures)
+
+
 def _refusal(gate: Mapping[str, Any]) -> str:
     return f"**{gate['name']} {gate['found']}**, wanted {gate['wanted']}"
 
@@ -97,7 +102,7 @@ def card_of(report: Mapping[str, Any]) -> str:
         "| | |",
         "|---|---|",
         f"| weights | {report['checkpoint']} |",
-        f"| opset | {report['opset']} |",
+        *([] if report["opset"] is None else [f"| opset | {report['opset']} |"]),
         f"| calibrated with | {report['calibration']['inputs']} inputs, "
         f"{report['calibration']['set']} |",
         "",
@@ -110,10 +115,7 @@ def card_of(report: Mapping[str, Any]) -> str:
         task = group[0]["figures"]["task"]
         speeds = ", ".join(f"{r['backend']} {r['timing']['speedup']:.2f}" for r in group)
         size = group[0]["figures"]["size_bytes"] / 1000
-        lines.append(
-            f"| {stem} {kind} | {precision} | {size:.0f} kB | {task['measure']} "
-            f"{task['value']:.4f} | {speeds} |"
-        )
+        lines.append(f"| {stem} {kind} | {precision} | {size:.0f} kB | {_told(task)} | {speeds} |")
     refused = [
         f"- {stem} {kind} {precision} on {r['backend']}: "
         + "; ".join(f"{g['name']} {g['found']}" for g in r["gates"] if not g["passed"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,10 @@ from export.quantize import (
     sensitivities,
     worst_first,
 )
-from export.recipes.base import Feeds, Net, onnx_runner
+from export.recipes.base import Array, Feeds, Net, onnx_runner
 
 Tell = Callable[[str], None]
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
-_JUDGED = 12
-"""Recorded inputs on which the layers' sensitivity is measured; every layer runs on all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +92,37 @@ def make_variants(
     tell
         Called with what is being done.
     """
-    wanted = [p for p in precisions if p != "fp32"]
+    wanted: list[Precision] = [p for p in precisions if p != "fp32"]
     if not net.through_onnx:
         return _without_onnx(net, wanted, calibration, folder, tell)
     tell("tracing")
     plain = _plain(net, opset)
-    calibrated, found, kept = None, [], ()
+    calibrated: Calibrated | None = None
+    found: list[Sensitivity] = []
+    kept: tuple[str, ...] = ()
+    plain_first: tuple[Precision, ...] = ("fp32", *wanted)
     if "int8" in wanted or "mixed" in wanted:
         tell(f"calibrating with {len(calibration)} inputs")
         calibrated = calibrate(plain, calibration, net.quantized, net.kept)
     if calibrated is not None and "mixed" in wanted:
         tell(f"measuring the sensitivity of {len(calibrated.layers)} layers")
-        error_of = error_function(plain, _some(calibration, _JUDGED))
+        error_of = error_function(plain, _some(calibration, net.judged), net.distance)
         found = worst_first(sensitivities(calibrated, error_of))
         kept = kept_in_float(found)
     made = []
     for kind in formats:
-        for precision in ("fp32", *wanted):
+        if kind == "openvino" and "openvino" not in net.backends:
+            tell("no files of openvino, which is not to run it")
+            continue
+        for precision in plain_first:
             tell(f"writing {kind} {precision}")
             path = file_of(net.stem, kind, precision, folder)
             stays = kept if precision == "mixed" else ()
-            write = _write_onnx if kind == "onnx" else _write_ir
-            files = write(plain, calibrated, calibration, precision, stays, path)
+            if kind == "onnx":
+                half = net.kept if precision == "fp16" else stays
+                files = _write_onnx(plain, calibrated, precision, half, path)
+            else:
+                files = _write_ir(plain, calibrated, calibration, precision, stays, path)
             made.append(Variant(kind, precision, files, stays))
     return Made(tuple(made), tuple(found))
 
@@ -128,7 +135,7 @@ def _without_onnx(
     tell: Tell,
 ) -> Made:
     """Write what OpenVINO makes of a graph that it reads by itself."""
-    assert net.graph is not None  # it would be a net of torch
+    assert isinstance(net.graph, Path)  # else it would go through ONNX
     plain = ir.read(net.graph)
     plain.reshape({name: list(shape) for name, shape in net.shapes.items()})
     ir.name_in_order(plain)
@@ -140,7 +147,7 @@ def _without_onnx(
     kept: tuple[str, ...] = ()
     if "mixed" in wanted:
         tell("measuring the sensitivity of layers")
-        judged = _some(calibration, _JUDGED)
+        judged = _some(calibration, net.judged)
         run = ir_layers.runner(plain, net.outputs)
         right = [run(feeds) for feeds in judged]
         found = worst_first(
@@ -163,20 +170,18 @@ def _without_onnx(
 def _plain(net: Net, opset: int) -> onnx.ModelProto:
     if net.module is not None:
         return trace(net.module, net.inputs, net.outputs, net.varying, opset)
-    assert net.graph is not None  # one of both is always there
-    return cleaned(onnx.load(str(net.graph)))
+    return cleaned(net.onnx())
 
 
 def _write_onnx(
     plain: onnx.ModelProto,
     calibrated: Calibrated | None,
-    calibration: Sequence[Feeds],  # noqa: ARG001 - like its sibling
     precision: Precision,
     kept: Sequence[str],
     path: Path,
 ) -> tuple[Path, ...]:
     if calibrated is None or precision in ("fp32", "fp16"):
-        model = plain if precision == "fp32" else with_half_weights(plain)
+        model = plain if precision == "fp32" else with_half_weights(plain, kept)
     else:
         model = quantized(calibrated, [name for name in calibrated.layers if name not in kept])
     save(model, path)
@@ -203,16 +208,25 @@ def _write_ir(
 
 
 def error_function(
-    plain: onnx.ModelProto, feeds: Sequence[Feeds]
+    plain: onnx.ModelProto,
+    feeds: Sequence[Feeds],
+    distance: Callable[[Mapping[str, Array], Mapping[str, Array]], float] | None = None,
 ) -> Callable[[onnx.ModelProto], float]:
     """Give a function that measures how far a graph's outputs are from the plain one's.
 
-    It is the root mean square of the difference over that of the output, and the largest over all
-    outputs.
+    Without a distance, it is the root mean square of the difference over that of the output, and
+    the largest over all outputs; else the mean distance.
     """
     truth = onnx_runner(plain)
     wanted = [truth(f) for f in feeds]
-    return lambda model: errors(onnx_runner(model), feeds, wanted)[1]
+
+    def error(model: onnx.ModelProto) -> float:
+        run = onnx_runner(model)
+        if distance is None:
+            return errors(run, feeds, wanted)[1]
+        return float(np.mean([distance(w, run(f)) for f, w in zip(feeds, wanted, strict=True)]))
+
+    return error
 
 
 def recorded(net: Net, which: str = CALIBRATION, most: int | None = None) -> list[Feeds]:

@@ -22,6 +22,7 @@ _ROOMS = {
     "voice-joe": "voices",
     "voice-hibari": "voices",
     "voice-kokoro": "voices",
+    "piper": "piper",
     "sherpa-piper": "voices",
     "sherpa-kokoro": "voices",
     "sherpa-moonshine": "asr",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edgeavatar.backends import open_session
+from edgeavatar.backends import BackendName, open_session
 from edgeavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,12 +33,20 @@ class TaskFigure:
     """Mean over what was judged."""
     worst: float
     bound: float
-    """``value`` must reach it."""
+    """``value`` must reach it, or stay below it."""
+    less_is_better: bool = False
+    also: tuple[TaskFigure, ...] = ()
+    """What else the task asks for."""
 
     @property
     def passed(self) -> bool:
-        """Whether the bound is reached."""
-        return self.value >= self.bound
+        """Whether the bound is kept, whatever else is asked for."""
+        return self.value <= self.bound if self.less_is_better else self.value >= self.bound
+
+    @property
+    def all(self) -> tuple[TaskFigure, ...]:
+        """What the task asks for, this first."""
+        return (self, *self.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +67,23 @@ class Net:
     """Compares a net with the one in single precision, on what neither was calibrated with."""
     module: nn.Module | None = None
     """The net itself, or None where only a graph is known."""
-    graph: Path | None = None
-    """An ONNX or TensorFlow Lite file, where there is no torch net."""
+    graph: Path | onnx.ModelProto | None = None
+    """An ONNX or TensorFlow Lite file, or what such a file would hold, where there is no torch
+    net."""
     quantized: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
     """Operators that become INT8."""
     kept: tuple[str, ...] = ()
-    """Beginnings of names of nodes that never do, with a reason in the recipe."""
+    """Beginnings of names of nodes that never do, nor take weights in half precision, with a reason
+    in the recipe."""
+    backends: tuple[BackendName, ...] = ("onnxruntime", "openvino")
+    """Those that may run it: of inputs whose shape varies from call to call, onnxruntime alone."""
+    rms_error: Mapping[str, float] = field(default_factory=dict)
+    """Bounds of its own, by precision, with a reason in the recipe; see :mod:`export.gates`."""
+    distance: Callable[[Mapping[str, Array], Mapping[str, Array]], float] | None = None
+    """How far an answer is from the right one; None is the root mean square error over the root
+    mean square. Layers are ranked by it."""
+    judged: int = 12
+    """Inputs on which layers are ranked; every layer runs on all of them."""
     threads: int | None = None
     """As the runtime opens it; None is all processors."""
 
@@ -72,15 +91,20 @@ class Net:
         """Give the net in single precision: torch where there is torch, else the graph as it is."""
         if self.module is not None:
             return torch_runner(self.module, self.outputs)
-        assert self.graph is not None  # one of both is always there
         if self.through_onnx:
-            return onnx_runner(onnx.load(str(self.graph)))
+            return onnx_runner(self.onnx())
+        assert isinstance(self.graph, Path)  # else it would go through ONNX
         return open_session(self.graph, backend="openvino", threads=1, input_shapes=self.shapes).run
 
     @property
     def through_onnx(self) -> bool:
         """Whether there are ONNX files of it; OpenVINO reads others by itself."""
-        return self.graph is None or self.graph.suffix == ".onnx"
+        return not isinstance(self.graph, Path) or self.graph.suffix == ".onnx"
+
+    def onnx(self) -> onnx.ModelProto:
+        """Give the graph of a net that is known as a graph of ONNX only."""
+        assert self.graph is not None  # it would be a net of torch
+        return onnx.load(str(self.graph)) if isinstance(self.graph, Path) else self.graph
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

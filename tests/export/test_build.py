@@ -89,7 +89,9 @@ def test_the_report_is_written_for_people_too(built: Path) -> None:
     page = (built / "report.md").read_text()
     assert "| small onnx int8 | onnxruntime |" in page
     assert "Error of the outputs" in page
-    assert (built / "card.md").read_text().startswith("# small\n")
+    card = (built / "card.md").read_text()
+    assert card.startswith("# small\n")
+    assert "| opset | 17 |" in card
     assert (built / "report.png").read_bytes()[:4] == b"\x89PNG"
     assert not list(built.glob("part-*"))
 
@@ -144,6 +146,17 @@ def test_weights_come_back_out_of_the_graph_that_ships(tmp_path: Path) -> None:
     other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
     with pytest.raises(ValueError, match="found another"):
         shipped_tensors(other, example, ("y",), {}, tmp_path / "a.onnx")
+
+
+def test_weights_of_nodes_that_stay_in_float_are_not_halved() -> None:
+    net = small_net()
+    graph = trace(net, {"x": np.zeros((1, 3, 32, 32), np.float32)}, ("y",), {})
+    first = next(n for n in graph.graph.node if n.op_type == "Conv")
+    half = with_half_weights(graph, (first.name,))
+    kinds = {t.name: t.data_type for t in half.graph.initializer}
+    assert kinds[first.input[1]] == onnx.TensorProto.FLOAT
+    # The three between; the last has fewer numbers than are worth it.
+    assert list(kinds.values()).count(onnx.TensorProto.FLOAT16) == 3
 
 
 def test_each_layer_is_measured_alone_and_the_worst_stay_in_float() -> None:

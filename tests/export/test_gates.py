@@ -58,3 +58,17 @@ def test_float_is_held_to_each_single_value_and_may_be_as_fast_as_before() -> No
 def test_single_precision_need_not_be_smaller_than_itself() -> None:
     plain = replace(GOOD, precision="fp32", rms_error=1e-7, largest_error=1e-6, size_bytes=2000)
     assert closed(replace(plain, speedup=1.0)) == []
+
+
+def test_all_that_a_task_asks_for_is_held_to_its_bound() -> None:
+    away = TaskFigure("distance dB", 0.4, 0.9, 1.0, less_is_better=True)
+    same = TaskFigure("same durations", 1.0, 1.0, 1.0)
+    assert closed(replace(GOOD, task=replace(away, also=(same,)))) == []
+    far = replace(away, value=1.5, also=(replace(same, value=0.9),))
+    assert closed(replace(GOOD, task=far)) == ["distance dB", "same durations"]
+    assert [g.wanted for g in gates(replace(GOOD, task=far))[1:3]] == ["at most 1", "at least 1"]
+
+
+def test_a_net_may_have_a_bound_of_its_own() -> None:
+    assert closed(replace(GOOD, rms_error=0.2, rms_bound=0.25)) == []
+    assert closed(replace(GOOD, rms_error=0.3, rms_bound=0.25)) == ["rms error"]
