@@ -35,7 +35,7 @@ _AROUND: Final = 2.0
 _QUALITY: Final = 76
 _FRONTAL_DEG: Final = 30.0
 _NOTICED_DEG: Final = 10.0
-_LIKELY: Final = 0.5
+_LIKELY: Final = 0.3
 _MESH_BGR: Final = (255, 214, 90)
 _MESH_ALPHA: Final = 0.75
 _FINER: Final = 3
@@ -79,7 +79,7 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
     for factor in _with_frames(analysis):
         if len(chosen) < _WORST:
             first, last = max(factor.frames, key=lambda span: span[1] - span[0])
-            add((first + last) // 2, "worst", f"{factor.title}. {_first_sentence(factor.effect)}")
+            add((first + last) // 2, "worst", _caption(factor))
     gap = _longest_gap(np.asarray(index), rows)
     if gap is not None and len(chosen) < _WORST:
         add(gap, "worst", "The face is not seen here.")
@@ -90,7 +90,7 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
     for frame in order:
         if len(chosen) - count >= _BEST:
             break
-        add(int(frame), "best", "The face is seen from the front, and clearly.")
+        add(int(frame), "best", _what_is_good(rows, int(frame)))
     return chosen
 
 
@@ -213,18 +213,31 @@ def _longest_gap(index: np.ndarray, rows: dict[str, np.ndarray]) -> int | None:
 
 def _what_is_wrong(rows: dict[str, np.ndarray], frame: int) -> str:
     """Say why a frame is the worst of a face that nothing is said against."""
-    here = int(np.flatnonzero(rows["index"] == frame)[0])
-
-    def at(name: str) -> float:
-        return float(np.nan_to_num(float(rows[name][here]))) if name in rows else 0.0
-
-    if at("mouth_covered") > _LIKELY:
+    if _value(rows, "mouth_covered", frame) > _LIKELY:
         return "Something is before the mouth."
-    if max(abs(at("yaw_deg")), abs(at("pitch_deg"))) > _NOTICED_DEG:
+    if _turned_deg(rows, frame) > _NOTICED_DEG:
         return "The head is turned most here."
-    if at("blink") > _LIKELY:
+    if _value(rows, "blink", frame) > _LIKELY:
         return "The eyes are closed."
     return "The face is least clear here."
+
+
+def _what_is_good(rows: dict[str, np.ndarray], frame: int) -> str:
+    if _turned_deg(rows, frame) > _FRONTAL_DEG / 2:
+        return "The best frame there is, though the head is turned."
+    return "The face is seen from the front, and clearly."
+
+
+def _turned_deg(rows: dict[str, np.ndarray], frame: int) -> float:
+    return max(abs(_value(rows, name, frame)) for name in ("yaw_deg", "pitch_deg"))
+
+
+def _value(rows: dict[str, np.ndarray], name: str, frame: int) -> float:
+    """Give what a column says of a frame; 0 where it was not measured."""
+    if name not in rows:
+        return 0.0
+    here = int(np.flatnonzero(rows["index"] == frame)[0])
+    return float(np.nan_to_num(float(rows[name][here])))
 
 
 def _photo_moment(analysis: Analysis) -> Moment:
@@ -307,6 +320,6 @@ def _thumbnail(picture: ByteArray, moment: Moment, is_photo: bool) -> Thumbnail:
     )
 
 
-def _first_sentence(text: str) -> str:
-    head, stop, _ = text.partition(". ")
-    return head + stop.strip() if stop else text
+def _caption(factor: Factor) -> str:
+    effect, _, _ = factor.effect.partition(". ")
+    return f"{factor.title}: {effect}" if effect else factor.title

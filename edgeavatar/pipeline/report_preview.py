@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from edgeavatar.analysis.results import Analysis
 
-LARGEST_BYTES: Final = 1_700_000
-"""Of a preview: 2.3 MB as text, which leaves .7 MB of a report of 3 MB to all else."""
 _SIDE_PX: Final = 240
 _RATE: Final = Fraction(15)
 _AUDIO_BITS_PER_S: Final = 48_000
@@ -50,11 +48,20 @@ _SIZES: Final = (
 """Tried one after the other until the preview is small enough."""
 
 
-def make_preview(analysis: Analysis, source_path: Path) -> Preview | None:
+def make_preview(analysis: Analysis, source_path: Path, most_bytes: int) -> Preview | None:
     """Make a small copy of the beginning of a source.
 
     240 pixels on the shorter side, at most 15 frames a second, at most a minute; of a sound at most
-    three minutes. Times are those of the source.
+    three minutes, and less where that is not small enough. Times are those of the source.
+
+    Parameters
+    ----------
+    analysis
+        Of the source.
+    source_path
+        The file itself.
+    most_bytes
+        What it may take.
 
     Returns
     -------
@@ -77,7 +84,7 @@ def make_preview(analysis: Analysis, source_path: Path) -> Preview | None:
                 if kind == "video"
                 else _heard(source_path, path, size.seconds)
             )
-            if path.stat().st_size <= LARGEST_BYTES:
+            if path.stat().st_size <= most_bytes:
                 return _finished(analysis, path, made)
     return None
 

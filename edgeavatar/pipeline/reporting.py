@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edgeavatar import __version__
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from edgeavatar.face import FaceTracker
 
 LARGEST_BYTES: Final = 3_000_000
-"""Of a report, so that it can be mailed."""
+"""Of a report, so that it can be mailed. Only an endless transcript makes a larger one."""
+_SPARE_BYTES: Final = 60_000
+"""For what a preview adds to a page beside itself: captions, and times that are links."""
 
 
 def write_report(
@@ -55,7 +58,6 @@ def write_report(
     OutputError
         The report cannot be written.
     """
-    pictures = gather_pictures(analysis, source_path, tracker)
     known = load_manifest().models
     names = models if models is not None else list(_models_of(analysis))
     made_with = MadeWith(
@@ -63,31 +65,28 @@ def write_report(
         models=tuple((known[name].title, known[name].version) for name in names),
         made_on=datetime.datetime.now().astimezone().date().isoformat(),
     )
+    pictures = ReportPictures(draw_thumbnails(analysis, source_path, tracker))
+    taken = len(render_page(analysis, pictures, made_with).encode())
+    pictures = _with_preview(pictures, analysis, source_path, LARGEST_BYTES - taken - _SPARE_BYTES)
     page = render_page(analysis, pictures, made_with).encode()
     with whole_file(output_path) as file:
         file.write(page)
 
 
-def gather_pictures(
-    analysis: Analysis, source_path: Path, tracker: FaceTracker | None = None
+def _with_preview(
+    pictures: ReportPictures, analysis: Analysis, source_path: Path, room_bytes: int
 ) -> ReportPictures:
-    """Make all that a report shows of a source.
-
-    What cannot be made is left out, with a note: the figures are worth a report by themselves.
-
-    Raises
-    ------
-    MediaError
-        The source can no longer be read.
-    """
-    thumbnails = draw_thumbnails(analysis, source_path, tracker)
-    notes = []
-    preview = None
+    """Add a preview; where none can be made, a note: the figures are worth a report without."""
+    if analysis.source.kind == "photo":
+        return pictures
     try:
-        preview = make_preview(analysis, source_path)
+        # Three bytes are four characters of the page.
+        preview = make_preview(analysis, source_path, room_bytes * 3 // 4)
     except EdgeAvatarError as error:
-        notes.append(f"There is no preview: {error}.")
-    return ReportPictures(thumbnails, preview, tuple(notes))
+        return replace(pictures, notes=(f"there is no preview: {error}",))
+    if preview is None:
+        return replace(pictures, notes=("there is no preview: it would make this file too large",))
+    return replace(pictures, preview=preview)
 
 
 def _models_of(analysis: Analysis) -> Iterator[str]:

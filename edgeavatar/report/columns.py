@@ -68,12 +68,15 @@ def thinned(
     end_s
         Where the last stretch ends.
     bins
-        How many stretches.
+        How many stretches at most; no more than there are values.
     how
         What is kept of several values.
     """
     good = np.isfinite(values) & np.isfinite(times)
     times, values = times[good], values[good]
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    if step > 0:
+        bins = max(2, min(bins, round(end_s / step)))
     out = np.full(bins, np.nan)
     if not len(times) or end_s <= 0:
         return Curve(out)
@@ -84,7 +87,6 @@ def thinned(
         number = np.bincount(place, minlength=bins)
         total = np.bincount(place, values, minlength=bins)
         np.divide(total, number, out=out, where=number > 0)
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     reach = int(np.ceil(1.5 * step / end_s * bins))
     return Curve(_held(out, reach))
 

@@ -43,7 +43,7 @@ def _light(analysis: Analysis) -> Markup | None:
     if side is None and luma is None:
         return None
     told = _light_words(side, luma)
-    turn = 0.0 if side is None else max(-1.0, min(1.0, side / _SIDEWAYS))
+    turn = 0.0 if side is None or abs(side) < _EVEN else max(-1.0, min(1.0, side / _SIDEWAYS))
     angle = math.radians(90 - 90 * turn)
     ahead = math.cos(angle), math.sin(angle)
     return element(

@@ -71,10 +71,15 @@ def source_facts(analysis: Analysis) -> list[str]:
 
 
 def _card(title: str, facts: Iterable[Fact]) -> Markup:
+    applying = [(name, value, *note) for name, value, *note in facts if value is not None]
+    missing = [name for name, value, *_ in applying if value == UNKNOWN]
     return element(
         "div",
         element("h3", title),
-        element("dl", (_entry(*fact) for fact in facts if fact[1] is not None)),
+        element("dl", (_entry(*fact) for fact in applying if fact[1] != UNKNOWN)),
+        element("p", f"Not measured: {', '.join(missing)}.", class_="small soft unmeasured")
+        if missing
+        else None,
     )
 
 

@@ -13,6 +13,7 @@ _UNITS: Final = {
     "degrees": "°",
     "px": f"{_SPACE}px",
     "fps": f"{_SPACE}frames/s",
+    "ratio": "",
     "": "",
 }
 _BEST_SHARE: Final = 0.01
@@ -99,6 +100,12 @@ def duration(time_s: float | None) -> str:
         return amount(time_s, "s", 1)
     minutes, seconds = divmod(round(time_s), 60)
     return f"{minutes}{_SPACE}min {seconds}{_SPACE}s"
+
+
+def sentence(fragment: str) -> str:
+    """Write a fragment as a sentence."""
+    whole = f"{fragment[:1].upper()}{fragment[1:]}"
+    return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
 
 
 def count(number_of: int, one: str, many: str | None = None) -> str:

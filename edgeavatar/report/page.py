@@ -10,7 +10,7 @@ from urllib.parse import quote
 from edgeavatar import __version__
 from edgeavatar.report.diagrams import framing_section
 from edgeavatar.report.facts import facts_section, source_facts
-from edgeavatar.report.figures import clock, count, duration
+from edgeavatar.report.figures import clock, count, duration, sentence
 from edgeavatar.report.markup import Markup, element, join
 from edgeavatar.report.pictures import MadeWith
 from edgeavatar.report.script import SCRIPT
@@ -251,11 +251,7 @@ def _notes(analysis: Analysis, pictures: ReportPictures) -> Markup | None:
     notes = (*analysis.notes, *pictures.notes)
     if not notes:
         return None
-    return _section("notes", element("ul", (element("li", _sentence(note)) for note in notes)))
-
-
-def _sentence(note: str) -> str:
-    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
+    return _section("notes", element("ul", (element("li", sentence(note)) for note in notes)))
 
 
 def _about(analysis: Analysis, pictures: ReportPictures, made_with: MadeWith) -> Markup:

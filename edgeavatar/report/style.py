@@ -145,6 +145,7 @@ figcaption{margin:.4rem 0 0;color:var(--soft);font-size:.875rem}
 .facts dl{margin:0}
 .facts dl>div{display:grid;grid-template-columns:minmax(0,11rem) minmax(0,1fr);gap:0 1rem;
   padding:.35rem 0;border-bottom:1px solid var(--line)}
+.facts .unmeasured{margin:.5rem 0 0}
 .facts dt{color:var(--soft)}
 .facts dd{margin:0}
 .facts dd span{display:block}
@@ -204,7 +205,7 @@ _PRINT: Final = """
 @page{margin:16mm 14mm}
 html{font-size:10pt}
 .wrap{max-width:none;padding:0}
-nav,.skip,.player,.seeking{display:none!important}
+nav,.skip,.player,.seeking,.head{display:none!important}
 .watch{display:block}
 .words{columns:2;column-gap:2rem}
 a{color:inherit;text-decoration:none}

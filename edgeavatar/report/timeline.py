@@ -278,7 +278,7 @@ def _stretches(
     curve = thinned(times, high, drawing.end_s, _BINS, "mean").values
     on = np.nan_to_num(curve) >= bound
     edges = np.flatnonzero(np.diff(np.concatenate(([False], on, [False])).astype(int)))
-    step = drawing.end_s / _BINS
+    step = drawing.end_s / len(curve)
     return [(float(a) * step, float(b) * step) for a, b in edges.reshape(-1, 2)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from edgeavatar.report.figures import UNKNOWN, amount, bound, count
+from edgeavatar.report.figures import UNKNOWN, amount, bound, count, sentence
 from edgeavatar.report.markup import Markup, element, join
 from edgeavatar.report.times import spans_of
 
@@ -167,7 +167,7 @@ def _panel(verdict: Verdict, headline: str, *body: Markup | None) -> Markup:
 
 def _summary(total: int, known: list[Factor], faulty: list[Factor]) -> str:
     if not known:
-        return "None of the factors could be measured in this file."
+        return "No factor could be measured in this file."
     bad = sum(factor.verdict == "bad" for factor in faulty)
     good = len(known) - len(faulty)
     told = [f"{good} of {count(total, 'factor')} {'is' if good == 1 else 'are'} good"]
@@ -186,7 +186,7 @@ def _first_step(factor: Factor) -> Markup:
         "li",
         element("a", factor.title, href=f"#{_anchor(factor)}"),
         f": {amount(factor.value, factor.unit)} ({bounds_of(factor)}). ",
-        factor.advice or factor.effect,
+        sentence(factor.advice or factor.effect),
     )
 
 
@@ -206,16 +206,20 @@ def _row(factor: Factor, analysis: Analysis, clock: Clock) -> Markup:
         element("td", badge(factor.verdict), class_="state"),
         element(
             "td",
-            element("p", value, class_="soft" if value == UNKNOWN else "num"),
+            None if value == UNKNOWN else element("p", value, class_="num"),
             element("p", bounds_of(factor), class_="small soft"),
             class_="measure",
         ),
         element(
             "td",
-            element("p", factor.effect) if factor.effect else None,
-            element("p", element("strong", "Do: "), factor.advice) if factor.advice else None,
+            element("p", sentence(factor.effect)) if factor.effect else None,
+            element("p", element("strong", "Do: "), sentence(factor.advice))
+            if factor.advice
+            else None,
             element("p", "At ", clock.ranges(spans)) if spans else None,
-            element("p", "Bounds: ", factor.why, class_="small soft") if factor.why else None,
+            element("p", "Why these bounds: ", sentence(factor.why), class_="small soft")
+            if factor.why
+            else None,
         ),
         id=_anchor(factor),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edgeavatar.analysis.results import (
@@ -21,16 +22,7 @@ from edgeavatar.analysis.results import (
 from edgeavatar.report.pictures import MadeWith, Preview, ReportPictures, Thumbnail
 
 RATE = 25
-JPEG = bytes.fromhex(
-    "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912"
-    "130f141d1a1f1e1d1a1c1c20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b080001"
-    "000101011100ffc4001f0000010501010101010100000000000000000102030405060708090a0bffc400b51000020103"
-    "0302040305050404000001" + "7d" + "01020300041105122131410613516107227114328191a1082342b1c11552d1f0"
-    "24336272820" + "90a161718191a25262728292a3435363738393a434445464748494a535455565758595a6364656667"
-    "68696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3"
-    "c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9faffda0008010100003f00fbd0"
-    "ffd9"
-)
+JPEG = cv2.imencode(".jpg", np.full((360, 480, 3), 150, np.uint8))[1].tobytes()
 
 SAID = (
     "Good morning. This is a short test of what a report can show. It looks at the light, the face "
@@ -49,11 +41,10 @@ def words(seconds: float = 12.0, said: str = SAID) -> tuple[TimedWord, ...]:
 
 
 def factors() -> tuple[Factor, ...]:
-    good = {"effect": "", "advice": ""}
     return (
         Factor(
             "face-size", "Size of the face", "resolution", "good", 412.0, "px", 160.0, 96.0,
-            "Below 160 px the painted mouth loses sharpness; measured on downscaled clips.", **good,
+            "Below 160 px the painted mouth loses sharpness; measured on downscaled clips.", "", "",
         ),
         Factor(
             "side-light", "Light from one side", "lighting", "warn", 0.9, "stops", 0.7, 1.5,
@@ -70,7 +61,7 @@ def factors() -> tuple[Factor, ...]:
         ),
         Factor(
             "blockiness", "Compression damage", "damage", "good", 0.04, "", 0.2, 0.4,
-            "Measured by encoding a good clip at falling rates.", **good,
+            "Measured by encoding a good clip at falling rates.", "", "",
         ),
         Factor(
             "noise", "Noise beside the speech", "sound", "warn", 17.0, "dB", 20.0, 10.0,
@@ -167,13 +158,15 @@ def heard() -> Analysis:
     )
 
 
-def pictures(*, preview: bool = True) -> ReportPictures:
+PREVIEW = Preview(b"\x00\x00\x00\x18ftypmp42", "video/mp4", 12.0, True, 320, 240)
+
+
+def pictures() -> ReportPictures:
     shown = (
         Thumbnail(JPEG, 480, 360, "worst", 8.8, "Something before the mouth.", "At 8.8 s: a face."),
         Thumbnail(JPEG, 480, 360, "best", 2.0, "Frontal and clear.", "At 2.0 s: a face."),
     )
-    small = Preview(b"\x00\x00\x00\x18ftypmp42", "video/mp4", 12.0, True, 320, 240)
-    return ReportPictures(shown, small if preview else None)
+    return ReportPictures(shown, PREVIEW)
 
 
 MADE_WITH = MadeWith("1.2.3", (("Face mesh", "float16/1"),), "2025-01-31")
