@@ -159,8 +159,8 @@ def _backlight(bgr: ByteArray, patch: FacePatch, skin: float) -> float:
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     x, y = patch.points.mean(0) + patch.origin
     size = patch.height_px
-    beside = np.abs(columns - x) > 0.9 * size
-    above = rows < y - 1.2 * size
+    beside = np.abs(columns - x) > 0.7 * size
+    above = rows < y - 1.05 * size
     beyond = beside[None, :] | above[:, None]
     beyond &= (rows < y + 0.5 * size)[:, None]
     if beyond.mean() < 0.02:

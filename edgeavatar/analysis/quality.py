@@ -10,7 +10,7 @@ from edgeavatar.analysis.compression import blockiness
 from edgeavatar.analysis.light import measure_exposure, measure_light
 from edgeavatar.analysis.patch import cut_face, face_height
 from edgeavatar.analysis.sharpness import frame_sharpness, measure_sharpness
-from edgeavatar.analysis.visibility import measure_glare
+from edgeavatar.analysis.visibility import measure_glare, measure_lips
 
 if TYPE_CHECKING:
     from edgeavatar.types import ByteArray, FaceObservation
@@ -52,6 +52,8 @@ class FaceQuality:
     smear: float
     glare: float
     """See :func:`~edgeavatar.analysis.visibility.measure_glare`."""
+    lips: float
+    """See :func:`~edgeavatar.analysis.visibility.measure_lips`."""
 
 
 def measure_frame(luma: ByteArray) -> FrameQuality:
@@ -84,7 +86,7 @@ def measure_face(bgr: ByteArray, face: FaceObservation) -> FaceQuality:
     """
     patch = cut_face(bgr, face)
     if patch is None:
-        return FaceQuality(face_height(face), 0.0, *(math.nan,) * 10)
+        return FaceQuality(face_height(face), 0.0, *(math.nan,) * 11)
     light = measure_light(bgr, face, patch)
     edges = measure_sharpness(patch)
     return FaceQuality(
@@ -100,4 +102,5 @@ def measure_face(bgr: ByteArray, face: FaceObservation) -> FaceQuality:
         sharpness=edges.detail_px,
         smear=edges.smear,
         glare=measure_glare(patch),
+        lips=measure_lips(patch),
     )
