@@ -16,8 +16,9 @@ from edgeavatar.rendering.interior import face_colours
 
 if TYPE_CHECKING:
     from edgeavatar.face import FaceTracker
+    from edgeavatar.face.body import BodyModel
     from edgeavatar.pipeline.looks import Look
-    from edgeavatar.types import FaceObservation
+    from edgeavatar.types import FaceObservation, FloatArray
 
     Box = tuple[float, float, float, float]
 
@@ -27,6 +28,8 @@ SEARCH_EVERY: Final = 25
 """Frames between two searches for more large faces; a search costs as much as two frames do."""
 SMALL_SEARCH_EVERY: Final = 300
 """Frames between two searches for small ones too."""
+BODY_EVERY: Final = 5
+"""Frames between two looks at the body."""
 QUALITY_EVERY: Final = 5
 """Frames between two measures of light, sharpness and colours of a face."""
 
@@ -40,9 +43,15 @@ class Faces:
     """Columns of each face, without ``index`` and ``track``; the main face first, if it is seen."""
     boxes: list[Box]
     """Around all faces that are known, also those that were not read in this frame."""
+    body: FloatArray | None = None
+    """``(6, 2)`` joints of the main face's arms; see :class:`~edgeavatar.face.body.BodyReading`."""
+    body_sought: bool = False
+    """Whether a body was looked for."""
 
 
-def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
+def faces_in(
+    looks: Iterable[Look], tracker: FaceTracker, body: BodyModel | None = None
+) -> Iterator[Faces]:
     """Read the faces of the frames of a video.
 
     Parameters
@@ -51,6 +60,8 @@ def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
         Of consecutive frames.
     tracker
         Follows the main face; closed by whoever made it.
+    body
+        Reads the arms of the main face, if it is installed.
     """
     others, mouth = OtherFaces(tracker), MouthWatch()
     beside: list[Box] = []
@@ -72,7 +83,11 @@ def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
             found = [_row(look, face, index) for face in others.read(look.bgr, main)]
             beside = [box_of(row) for row in found]
             rows += found
-        yield Faces(look, rows, boxes + beside)
+        seeking = body is not None and main is not None and index % BODY_EVERY == 0
+        arms = body.read(look.bgr, main) if seeking and body and main else None
+        yield Faces(
+            look, rows, boxes + beside, None if arms is None else arms.points, body_sought=seeking
+        )
 
 
 def _row(look: Look, face: FaceObservation, index: int) -> dict[str, Any]:

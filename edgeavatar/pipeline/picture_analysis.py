@@ -7,7 +7,8 @@ faces are read, and everything else is measured and noted.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,11 +17,14 @@ import numpy.typing as npt
 
 from edgeavatar.analysis.columns import FACE_COLUMNS, FRAME_COLUMNS, Columns
 from edgeavatar.analysis.compression import is_repeated
+from edgeavatar.analysis.gestures import GestureWatch
 from edgeavatar.analysis.movement import BackgroundWatch
 from edgeavatar.analysis.quality import measure_frame
 from edgeavatar.analysis.shots import CutFinder
 from edgeavatar.analysis.tracks import TrackBook, split_at_cuts
+from edgeavatar.errors import ModelNotFound
 from edgeavatar.face import FaceTracker
+from edgeavatar.face.body import BodyModel
 from edgeavatar.pipeline.face_looks import OTHERS_EVERY, faces_in
 from edgeavatar.pipeline.face_reading import box_of
 from edgeavatar.pipeline.looks import looks_at
@@ -39,6 +43,10 @@ FRAME_QUALITY_EVERY: Final = 10
 """Frames between two measures of the light, sharpness and compression of the whole picture."""
 LEAST_LOOKS: Final = 3
 """Looks in which a face must be seen to count: what is seen less often is a pattern of a shirt."""
+NO_BODY: Final = (
+    "nothing is told of arms: the model body-pose is not installed; run `edgeavatar models install "
+    "body-pose`"
+)
 _AHEAD: Final = 2
 """Frames that each stage is ahead of the next; each takes 12 MB in 1080p."""
 
@@ -86,9 +94,9 @@ def look_at_video(
     total = reader.info.frame_count
     cuts = CutFinder()
     notes = _Notes(float(reader.info.rate))
-    with FaceTracker(choice=choice, threads=threads) as tracker:
+    with _opened(choice, threads) as (tracker, body):
         looks = prefetch(lambda: looks_at(reader.frames(), cuts), _AHEAD)
-        for faces in prefetch(lambda: faces_in(looks, tracker), _AHEAD):
+        for faces in prefetch(lambda: faces_in(looks, tracker, body), _AHEAD):
             notes.add(faces)
             done = notes.frames.rows
             tell("looking", min(1.0, done / total) if total else None, done)
@@ -104,7 +112,7 @@ def look_at_video(
         has_audio=reader.info.has_audio,
         frames=notes.frames.table(),
         faces=notes.face_table(),
-        notes=tuple(reader.warnings),
+        notes=(*reader.warnings, *(() if body is not None else (NO_BODY,))),
     )
 
 
@@ -126,6 +134,17 @@ def look_at_photo(photo: Frame, *, threads: int | None = None, choice: str = "la
     )
 
 
+@contextmanager
+def _opened(choice: str, threads: int | None) -> Iterator[tuple[FaceTracker, BodyModel | None]]:
+    """Open the models; that of bodies is one that people may do without."""
+    with ExitStack() as stack:
+        tracker = stack.enter_context(FaceTracker(choice=choice, threads=threads))
+        body = None
+        with suppress(ModelNotFound):
+            body = stack.enter_context(BodyModel(threads=threads))
+        yield tracker, body
+
+
 def without_glimpses(faces: Table, frames: int) -> Table:
     """Leave out the tracks of fewer rows than :data:`LEAST_LOOKS`, if there were as many looks."""
     if frames <= LEAST_LOOKS * OTHERS_EVERY:
@@ -143,6 +162,7 @@ class _Notes:
         self._faces = Columns(FACE_COLUMNS)
         self._book = TrackBook()
         self._background = BackgroundWatch(frame_rate)
+        self._gestures = GestureWatch()
         self._cuts: list[int] = []
         self._before: ByteArray | None = None
 
@@ -157,6 +177,9 @@ class _Notes:
         for row, track in zip(seen.rows, numbers, strict=True):
             self._faces.add(index=index, track=track, **row)
         shift = self._background.push(look.small, _scaled(seen.boxes, look.factor))
+        gesture = np.nan
+        if seen.body_sought:
+            gesture = self._gestures.push(seen.body, float(seen.rows[0]["height_px"]), time_s)
         quality: dict[str, Any] = {}
         if index % FRAME_QUALITY_EVERY == 0:
             quality = dataclasses.asdict(measure_frame(frame.y))
@@ -168,7 +191,8 @@ class _Notes:
             camera_dy=shift.dy,
             camera_px_per_s=shift.px_per_s,
             still=shift.still,
-            body=-1,
+            body=int(seen.body is not None) if seen.body_sought else -1,
+            gesture=gesture,
             repeated=self._before is not None and is_repeated(self._before, frame.y),
             **quality,
         )
@@ -179,6 +203,7 @@ class _Notes:
         self._cuts.append(index)
         self.frames.mark("cut", index, True)
         self._background.cut()
+        self._gestures.cut()
 
     def face_table(self) -> Table:
         """Rows of faces, tracks parted at cuts."""
