@@ -11,10 +11,7 @@ import numpy as np
 from edgeavatar.analysis.patch import eye_rings, filled
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from edgeavatar.analysis.patch import FacePatch
-    from edgeavatar.types import FloatArray
 
 _OUTER_LIPS: Final = (
     *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
@@ -24,8 +21,6 @@ _INNER_LIPS: Final = (
     *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
     *(324, 318, 402, 317, 14, 87, 178, 88, 95),
 )
-_LIP_PAIRS: Final = ((81, 178), (82, 87), (13, 14), (312, 317), (311, 402))
-"""Upper and lower points of the line between the lips."""
 _LIPS_PX: Final = 128.0
 """Height of the face at which lips are looked at."""
 _NEAR, _FAR = 1.2, 1.7
@@ -57,8 +52,8 @@ def measure_lips(patch: FacePatch) -> float:
     -------
     float
         Distance of the colours of the lips and of a ring of skin around them, lightness, red and
-        yellow each over its own spread, and of the dark line between the lips; 1 to 4 for lips, 0
-        without any. NaN if the mouth is not in the picture.
+        yellow each over its own spread: 1 to 3 for lips, 0 without any. The dark line between them
+        does not count, since fingers have such lines too. NaN if the mouth is not in the picture.
     """
     scale = _LIPS_PX / max(1.0, patch.height_px)
     how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
@@ -76,25 +71,7 @@ def measure_lips(patch: FacePatch) -> float:
     a, b = colours[lips], colours[ring]
     spread = np.sqrt(a.var(axis=0) + b.var(axis=0)) + _UNSEEN_LAB
     apart = (np.median(a, axis=0) - np.median(b, axis=0)) / spread
-    line = _dark_line(colours[..., 0], points) / float(spread[0])
-    return float(np.sqrt((apart**2).sum() + line**2))
-
-
-def _dark_line(lightness: npt.NDArray[np.float32], points: FloatArray) -> float:
-    """Lightness that the line between the lips lacks to what is above and below; 0 without one."""
-    down = points[152] - points[10]
-    down /= max(1e-3, float(np.linalg.norm(down)))
-    depths = []
-    for upper, lower in _LIP_PAIRS:
-        middle = (points[upper] + points[lower]) / 2.0
-        reach = float(np.linalg.norm(points[upper] - points[lower])) / 2.0 + 5.0
-        steps = np.linspace(-reach, reach, 2 * math.ceil(reach) + 1)
-        x, y = (middle[:, None] + down[:, None] * steps).round().astype(int)
-        inside = (x >= 0) & (y >= 0) & (x < lightness.shape[1]) & (y < lightness.shape[0])
-        if inside.sum() > 4:
-            along = lightness[y[inside], x[inside]]
-            depths.append(min(along[0], along[-1]) - along.min())
-    return float(np.median(depths)) if depths else 0.0
+    return float(np.sqrt((apart**2).sum()))
 
 
 def measure_glare(patch: FacePatch) -> float:
