@@ -137,6 +137,21 @@ COVERED: Final = Rule(
     effect_bad="the mouth stops for most of the time",
     advice="keep hands, microphones, cups and masks away from the mouth",
 )
+LIPS: Final = Rule(
+    "lips",
+    "Lips told from the skin",
+    "visibility",
+    "",
+    warn_at=0.5,
+    bad_at=0.3,
+    why="distance of the colours of lips and of the skin around them over their spread; 92 clean "
+    "faces had 0.53 and more, half of them behind a hand 0.13 and less",
+    effect_warn="something is before the mouth, or the lips are hardly seen: they are placed by "
+    "guess",
+    effect_bad="a mouth is painted on whatever is before it",
+    advice="take a picture in which nothing is before the mouth, in better light",
+    less_is_worse=True,
+)
 GLARE: Final = Rule(
     "glare",
     "Reflections on glasses",

@@ -82,6 +82,7 @@ def picture_factors(
         view.judged(bounds.ROLL, np.abs(column("roll_deg"))),
         view.judged(bounds.INSIDE, 1.0 - column("inside")),
         view.share(bounds.COVERED, column("mouth_covered"), _COVERED),
+        view.judged(bounds.LIPS, column("lips")),
         view.judged(bounds.GLARE, column("glare")),
         *_blurs(view),
         view.share(bounds.MOUTH_OPEN, column("aperture"), _OPEN_GAP),

@@ -10,7 +10,7 @@ import click
 from edgeavatar.cli.options import model_options, read_text, style_options, text_options
 
 if TYPE_CHECKING:
-    from edgeavatar.pipeline.job import RenderReport
+    from edgeavatar.pipeline.job import RenderJob, RenderReport
 
 _PATH = click.Path(path_type=Path)
 
@@ -89,6 +89,11 @@ _PATH = click.Path(path_type=Path)
     help="srt, vtt: a file beside the output, with its name; track: in the file, to be switched "
     "on; burn: in the picture. Several: repeated, or with commas.",
 )
+@click.option(
+    "--no-preflight",
+    is_flag=True,
+    help="Do not look at the source first; see `edgeavatar preflight`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def render(
@@ -99,6 +104,7 @@ def render(
     label: str,
     no_label: bool,
     subtitles: tuple[str, ...],
+    no_preflight: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -128,16 +134,30 @@ def render(
         subtitles=_kinds(subtitles),
         **options,
     )
+    job.check()
+    notes = [] if no_preflight or quiet else _look_first(job, told=not as_json)
     with progress_bar(quiet=quiet or as_json) as tell:
         report = run(job, tell)
     if as_json:
         import dataclasses
         import json
 
+        report = dataclasses.replace(report, warnings=[*notes, *report.warnings])
         click.echo(json.dumps(dataclasses.asdict(report)))
     elif not quiet:
         for line in _summary(report):
             click.echo(line)
+
+
+def _look_first(job: RenderJob, *, told: bool) -> list[str]:
+    """Say what of the source will cost something, before the work begins."""
+    from edgeavatar.pipeline.preflighting import preflight_notes
+
+    notes = preflight_notes(job.source, face=job.face, threads=job.threads)
+    if told:
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
+    return notes
 
 
 def _kinds(given: tuple[str, ...]) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from edgeavatar.analysis.quality import measure_face, measure_frame
 from edgeavatar.analysis.results import Preflight, SourceFacts
 from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.wav import whole_file
+from edgeavatar.errors import EdgeAvatarError
 from edgeavatar.face import FaceTracker
 from edgeavatar.face.choice import DOMINANT, check_choice
 from edgeavatar.kernels.colour import frame_to_bgr
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     Table = dict[str, npt.NDArray[Any]]
 
 SHORT_LOOKS: Final = 6
-"""Frames that the short form looks at."""
+"""Key frames that the short form looks at."""
+MOST_NOTES: Final = 3
+"""Lines in which it says what matters."""
 
 
 def preflight(
@@ -97,7 +100,7 @@ def preflight(
         with opened:
             if short:
                 rate = float(opened.info.rate)
-                looks = opened.glimpses(SHORT_LOOKS)
+                looks = opened.key_glimpses(SHORT_LOOKS)
                 frames, faces = _glances(looks, rate, choice, threads)
             else:
                 seen = look_at_video(opened, say, threads=threads, choice=choice)
@@ -111,6 +114,33 @@ def preflight(
         say("listening", None, 0)
         factors += sound_factors(analyse_sound(Path(audio), words=False))
     return Preflight(factors)
+
+
+def preflight_notes(
+    source: str | PathLike[str], *, face: str | None = None, threads: int | None = None
+) -> list[str]:
+    """Say in at most three lines what will cost most, before a render.
+
+    Never fails: what is wrong with the source itself, the render tells.
+
+    Parameters
+    ----------
+    source, face, threads
+        As for :func:`preflight`, of which this is the short form.
+    """
+    try:
+        found = preflight(source, short=True, face=face, threads=threads)
+    except (EdgeAvatarError, OSError, ValueError):
+        return []
+    worst = sorted(
+        (factor for factor in found.factors if factor.verdict in ("warn", "bad")),
+        key=lambda factor: factor.verdict != "bad",
+    )
+    # No face, and several faces: those stop a render, which says so itself.
+    told = [factor for factor in worst if factor.name not in ("faces", "face-missing")]
+    return [f"{factor.title.lower()}: {factor.effect}; {factor.advice}" for factor in told][
+        :MOST_NOTES
+    ]
 
 
 def _glances(

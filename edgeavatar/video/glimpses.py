@@ -55,6 +55,22 @@ def spread_pictures(path: Path, count: int) -> Iterator[Picture]:
             yield from _pictures_of(decoder, run)
 
 
+def key_pictures(path: Path, count: int) -> Iterator[Picture]:
+    """Yield key frames that are spread over a video: nothing else is decoded.
+
+    Parameters
+    ----------
+    path
+        A file; where its key frames cannot be sought, only its first picture is looked at.
+    count
+        How many pictures at most.
+    """
+    with closing(Decoder(path)) as decoder:
+        keys: list[int | None] = [*_key_times(decoder, count)]
+        for key in keys or [None]:
+            yield from _pictures_of(decoder, _Run(key, math.inf, 0.0, 1))
+
+
 def picture_at(path: Path, ticks: int) -> Picture | None:
     """Decode the picture of a known time, or give None if the file has none there.
 

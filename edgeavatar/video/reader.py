@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from edgeavatar.errors import MediaError
 from edgeavatar.types import Frame, VideoInfo
 from edgeavatar.video.decode import SEEK_MARGINS_S, Decoder, Picture
-from edgeavatar.video.glimpses import picture_at, spread_pictures
+from edgeavatar.video.glimpses import key_pictures, picture_at, spread_pictures
 from edgeavatar.video.planes import Orientation, extract_planes
 from edgeavatar.video.tags import (
     FULL_RANGE,
@@ -233,6 +233,14 @@ class VideoReader:
         exact.
         """
         for index, picture in enumerate(spread_pictures(self.path, count)):
+            yield self._glimpsed(index, picture)
+
+    def key_glimpses(self, count: int) -> Iterator[Frame]:
+        """Yield at most ``count`` key frames from all over the video, for the least cost.
+
+        See :func:`~edgeavatar.video.glimpses.key_pictures`, and :meth:`glimpses` for the frames.
+        """
+        for index, picture in enumerate(key_pictures(self.path, count)):
             yield self._glimpsed(index, picture)
 
     def glimpse(self, time_s: Fraction) -> Frame | None:
