@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgeavatar.analysis.results import Analysis
+    from edgeavatar.types import ByteArray
 
 _SIDE_PX: Final = 240
 _RATE: Final = Fraction(15)
@@ -216,7 +217,25 @@ def _shrunk(frame: Frame, width: int, height: int) -> Frame:
     half = width // 2, height // 2
     sizes = ((width, height), half, half)
     y, u, v = (
-        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
+        _resized(plane, *size)
         for plane, size in zip((frame.y, frame.u, frame.v), sizes, strict=True)
     )
     return Frame(frame.index, frame.time_s, y, u, v, frame.colour, frame.source_index)
+
+
+def _resized(plane: ByteArray, width: int, height: int) -> ByteArray:
+    """Shrink by means of whole blocks, then by less than a half to the size that is wanted.
+
+    That takes a quarter of the time of means over parts of pixels. Up to a block less one pixel of
+    the right and lower edge are left out.
+    """
+    rows, columns = plane.shape
+    block = max(1, min(rows // height, columns // width))
+    size = columns // block, rows // block
+    if block > 1:
+        whole = np.ascontiguousarray(plane[: size[1] * block, : size[0] * block])
+        plane = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if size != (width, height):
+        small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+        plane = np.asarray(small, np.uint8)
+    return plane

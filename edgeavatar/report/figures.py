@@ -54,6 +54,8 @@ def amount(value: float | None, unit: str, decimals: int | None = None) -> str:
         return UNKNOWN
     if unit == "share":
         value, unit = value * 100, "%"
+    if unit == "faces":
+        return count(round(value), "face")
     digits = rounded(value) if decimals is None else number(value, decimals)
     return f"{digits}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
 

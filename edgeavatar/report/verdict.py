@@ -17,7 +17,7 @@ WORDS: Final[dict[Verdict, str]] = {
     "good": "Good",
     "warn": "Costs quality",
     "bad": "Not usable",
-    "unknown": "Not measured",
+    "unknown": "Not judged",
 }
 _HEADLINES: Final[dict[Verdict, str]] = {
     "good": "Good to use",
@@ -167,7 +167,7 @@ def _panel(verdict: Verdict, headline: str, *body: Markup | None) -> Markup:
 
 def _summary(total: int, known: list[Factor], faulty: list[Factor]) -> str:
     if not known:
-        return "No factor could be measured in this file."
+        return "No factor could be judged in this file."
     bad = sum(factor.verdict == "bad" for factor in faulty)
     good = len(known) - len(faulty)
     told = [f"{good} of {count(total, 'factor')} {'is' if good == 1 else 'are'} good"]
@@ -176,7 +176,7 @@ def _summary(total: int, known: list[Factor], faulty: list[Factor]) -> str:
     if bad:
         told.append(f"{bad} make{'s' if bad == 1 else ''} it unusable")
     if total > len(known):
-        told.append(f"{total - len(known)} could not be measured")
+        told.append(f"{total - len(known)} could not be judged")
     tail = " Mend this first:" if len(faulty) == 1 else " Mend these first, in this order:"
     return f"{', '.join(told)}.{tail if faulty else ''}"
 
