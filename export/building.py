@@ -89,7 +89,8 @@ def build(
             tell(f"{stem}: {text}")
 
         note("recording what it meets")
-        calibration = recorded(net, wanted.calibration, CALIBRATED_WITH)
+        calibrates = {"int8", "mixed"} & set(wanted.precisions)
+        calibration = recorded(net, wanted.calibration, CALIBRATED_WITH) if calibrates else []
         inputs += len(calibration)
         made = make_variants(
             net, wanted.formats, wanted.precisions, calibration, folder, wanted.opset, note

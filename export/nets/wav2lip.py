@@ -29,10 +29,6 @@ MEL_BANDS, MEL_ROWS = 80, 16
 """What it hears: bands, and rows of which there are 80 a second."""
 FACE_CHANNELS = 6
 """Blue, green, red of the face whose lower half is black, then those of the whole one; 0 to 1."""
-OPSET = 17
-TOLERANCE = 1e-4
-"""Largest difference of colours, 0 to 1, between torch and the exported graph: what single
-precision leaves over some 50 layers, a fortieth of a grey level."""
 _COUNTER = ".num_batches_tracked"
 """Counts steps of training; no output depends on it, and old checkpoints lack it."""
 
@@ -234,58 +230,3 @@ def untrained(seed: int = 0) -> Wav2Lip:
                 module.momentum = 1.0
     net.train()(*some_inputs(4, seed))
     return net.eval()
-
-
-def export_generator(net: Wav2Lip, path: Path) -> float:
-    """Write the generator as ONNX in single precision; return the largest difference from torch.
-
-    The graph maps ``mel (n, 1, 80, 16)`` and ``face (n, 6, 96, 96)`` to ``mouth (n, 3, 96, 96)``,
-    see :meth:`Wav2Lip.forward`; it is compared for one face and for three at once.
-
-    Parameters
-    ----------
-    net
-        Left as it is; its normalisation is folded in the file.
-    path
-        File to write; complete or not at all.
-
-    Raises
-    ------
-    ValueError
-        If the outputs differ by more than :data:`TOLERANCE`.
-    """
-    import onnx
-    import onnxruntime
-
-    net = net.eval().cpu()
-    draft = path.with_suffix(".part.onnx")
-    names = ("mel", "face", "mouth")
-    torch.onnx.export(
-        folded(net),
-        some_inputs(1),
-        str(draft),
-        input_names=list(names[:2]),
-        output_names=list(names[2:]),
-        dynamic_axes={name: {0: "n"} for name in names},
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    model = onnx.load(str(draft))
-    del model.metadata_props[:]
-    model.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(draft))
-    session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for count in (1, 3):
-        mel, face = some_inputs(count, seed=count)
-        with torch.no_grad():
-            wanted = net(mel, face)
-        (made,) = session.run(["mouth"], {"mel": mel.numpy(), "face": face.numpy()})
-        worst = max(worst, float((wanted - torch.from_numpy(made)).abs().max()))
-    # Written so that a result which is no number fails as well.
-    if not worst <= TOLERANCE:
-        draft.unlink()
-        raise ValueError(f"{path.name}: expected at most {TOLERANCE}, found {worst}")
-    draft.replace(path)
-    return worst

@@ -67,6 +67,16 @@ def test_a_missing_checkpoint(tmp_path: Path) -> None:
         read_tensors(tmp_path / "a.pt")
 
 
+def test_a_file_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "a.pt", {"weight": torch.zeros(1024, 1024)})
+    monkeypatch.setattr("export.checkpoints.LARGEST_BYTES", 1024**2)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(IntegrityError, match="expected at most 1 MiB, found 4 MiB"):
+        read_tensors(path)
+
+
 def test_nothing_but_numbers_in_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="expected tensors by name"):
         read_tensors(saved(tmp_path / "a.pt", {"epoch": 3}))

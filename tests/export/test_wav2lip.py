@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+import edgeavatar
 from edgeavatar.errors import IntegrityError, ModelNotFound
+from edgeavatar.portrait import make_portrait, write_portrait
 
 
 @pytest.fixture(scope="module")
@@ -97,39 +106,111 @@ def test_folding_changes_no_output(net) -> None:  # type: ignore[no-untyped-def]
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_exported_graph_computes_the_same(net, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    onnx = pytest.importorskip("onnx")
-    from edgeavatar.rendering.wav2lip import open_generator
-    from export.nets.wav2lip import export_generator, some_inputs
+@pytest.fixture(scope="module")
+def built(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build what a person with a checkpoint builds, judged on fewer faces."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxslim")
+    from export.building import Wanted, build
+    from export.nets.wav2lip import some_inputs
+    from export.recipes import recipe_named, wav2lip
+    from export.recipes.base import Recipe
 
-    path = tmp_path / "generator.onnx"
-    assert export_generator(net, path) < 1e-4
-    assert [entry.name for entry in tmp_path.iterdir()] == ["generator.onnx"]
+    def met(which: str) -> Iterator[dict[str, np.ndarray]]:
+        for seed in range(2):
+            mel, seen = some_inputs(1, seed + len(which))
+            yield {"mel": mel.numpy(), "face": seen.numpy()}
+
+    folder = tmp_path_factory.mktemp("built")
+    wanted = Wanted(("onnx",), ("fp32",), rounds=2, threads=1)
+    recipe = recipe_named("wav2lip")
+    assert isinstance(recipe, Recipe)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        patch.setattr(wav2lip, "_faces_and_words", met)
+        build(recipe, published, folder, wanted, lambda _: None)
+    return folder
+
+
+def test_a_checkpoint_becomes_files_that_compute_the_same(net, built: Path) -> None:  # type: ignore[no-untyped-def]
+    import onnx
+
+    from edgeavatar.rendering.wav2lip import open_generator
+    from export.building import read_report
+    from export.nets.wav2lip import some_inputs
+
+    results = read_report(built)["results"]
+    assert [r["backend"] for r in results] == ["onnxruntime", "openvino"]
+    # Times of two rounds say nothing.
+    closed = [g for r in results for g in r["gates"] if not g["passed"] and g["name"] != "speed"]
+    assert closed == []
+    path = built / "wav2lip_fp32.onnx"
     kinds = {node.op_type for node in onnx.load(str(path)).graph.node}
     assert kinds == {"Conv", "ConvTranspose", "Add", "Relu", "Concat", "Sigmoid"}
-    # The runtime takes the file, and reads of it what torch gives.
-    mel, face = some_inputs(1, seed=5)
-    with open_generator(path, backend="onnxruntime", threads=1) as session:
-        made = session.run({"mel": mel.numpy(), "face": face.numpy()})["mouth"]
-    with torch.no_grad():
-        assert (net(mel, face) - torch.from_numpy(made)).abs().max() < 1e-4
+    # The runtime takes the file, and reads of it what torch gives; one face and three at once.
+    for count in (1, 3):
+        mel, face = some_inputs(count, seed=5)
+        with open_generator(path, backend="onnxruntime", threads=1) as session:
+            made = session.run({"mel": mel.numpy(), "face": face.numpy()})["mouth"]
+        with torch.no_grad():
+            assert (net(mel, face) - torch.from_numpy(made)).abs().max() < 1e-4
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_graph_that_differs_is_not_left_behind(
+def test_what_was_built_renders(built: Path, tmp_path: Path, model_store: Any) -> None:
+    for model in ("face", "portrait", "voice-hibari"):
+        model_store.resolve(model)
+    source, output = tmp_path / "photo.png", tmp_path / "out.mp4"
+    write_portrait(make_portrait(7, size=256), source)
+    report = edgeavatar.render(
+        source=source,
+        output=output,
+        text="Ma.",
+        renderer="wav2lip",
+        renderer_model=built / "wav2lip_fp32.onnx",
+        backend="onnxruntime",
+        fps=Fraction(10),
+        still=True,
+        label=None,
+        threads=1,
+    )
+    assert report.backends["painter"].startswith("onnxruntime on cpu")
+    with av.open(str(output)) as film:
+        frames = [f.to_ndarray(format="gray").astype(int) for f in film.decode(video=0)]
+    spread = np.ptp(np.stack(frames), axis=0)
+    # Random weights paint anything, below the nose.
+    assert spread[128:].max() > 40
+    assert spread[:80].max() < 10
+
+
+def test_a_checkpoint_that_needs_code_is_refused_by_the_command(
     net,  # type: ignore[no-untyped-def]
     tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("onnx")
-    from export.nets import wav2lip
+    from export.__main__ import run
 
-    other = wav2lip.Wav2Lip().eval()
-    monkeypatch.setattr(wav2lip, "folded", lambda _: other)
-    with pytest.raises(ValueError, match=r"generator\.onnx: expected at most 0\.0001, found 0\."):
-        wav2lip.export_generator(net, tmp_path / "generator.onnx")
-    assert list(tmp_path.iterdir()) == []
+    harmed, path, out = tmp_path / "harmed", tmp_path / "bad.pth", tmp_path / "out"
+    torch.save({"state_dict": net.state_dict(), "harm": Harm(harmed)}, path)
+    arguments = ["export", "build", "wav2lip", "--checkpoint", str(path), "-o", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as left:
+        run()
+    assert left.value.code == IntegrityError.exit_code
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("error: bad.pth: expected tensors only, found objects that need")
+    assert not harmed.exists()
+    assert not out.exists()
+
+
+class Harm:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (Path.touch, (self.path,))
 
 
 def test_a_checkpoint_is_read_with_counters_and_without(

@@ -348,32 +348,6 @@ def test_a_swaying_head_takes_the_painted_mouth_along(
     assert moved
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_generator_of_the_published_layout(photo: Path, tmp_path: Path, made: Made) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    from export.nets.wav2lip import export_generator, untrained
-
-    path = tmp_path / "random.onnx"
-    export_generator(untrained(1), path)
-    report = edgeavatar.render(
-        source=photo,
-        output=tmp_path / "out.mp4",
-        text="Ma.",
-        renderer="wav2lip",
-        renderer_model=path,
-        backend="onnxruntime",
-        still=True,
-        label=None,
-        threads=2,
-    )
-    assert report.backends["painter"].startswith("onnxruntime on cpu")
-    pictures = np.stack([frame.y for frame in made.frames]).astype(int)
-    spread = pictures.max(0) - pictures.min(0)
-    assert spread[160:].max() > 40
-    assert not spread[:100].any()
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
