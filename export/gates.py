@@ -38,8 +38,8 @@ class Figures:
     """Size in single precision and the same format."""
     agreement: TaskFigure | None
     """This backend beside the other one on the same file, where both may open it."""
-    rms_bound: float | None = None
-    """The net's own bound of ``rms_error``; None is that of :data:`RMS_ERROR`."""
+    bounded: bool = True
+    """Whether errors of single values are held to a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,10 @@ class Gate:
 
 def gates(f: Figures) -> tuple[Gate, ...]:
     """Hold a variant to every bar."""
-    rms_bound = RMS_ERROR[f.precision] if f.rms_bound is None else f.rms_bound
-    found = [_at_most("rms error", f.rms_error, rms_bound)]
-    if f.precision in LARGEST_ERROR:
+    found: list[Gate] = []
+    if f.bounded:
+        found.append(_at_most("rms error", f.rms_error, RMS_ERROR[f.precision]))
+    if f.bounded and f.precision in LARGEST_ERROR:
         found.append(_at_most("largest error", f.largest_error, LARGEST_ERROR[f.precision]))
     found += [_task(figure.measure, figure) for figure in f.task.all]
     found.append(_at_least("speed", f.speedup, LEAST_SPEEDUP[f.precision], "x"))

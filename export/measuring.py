@@ -104,7 +104,7 @@ def measure(
                     v.size_bytes,
                     plain.size_bytes,
                     agreement,
-                    net.rms_error.get(v.precision),
+                    net.bounded,
                 )
                 results[backend, v] = Result(
                     net.stem,

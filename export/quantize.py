@@ -28,6 +28,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.recipes.base import Feeds
 
+_FOLLOWERS = ("Add", "Relu", "Resize")
+"""Operators that take 8 bit as they are: in float between two layers in INT8, each costs a
+widening and a rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
@@ -47,6 +51,22 @@ class Calibrated:
             for node in self.model.graph.node
             if node.op_type in self.operators and not node.name.startswith(self.kept or ("\0",))
         )
+
+    def followers(self, layers: Sequence[str]) -> tuple[str, ...]:
+        """Name the nodes of :data:`_FOLLOWERS` that are given nothing but what layers in INT8 made.
+
+        Sums with constants stay in float, where libraries make them a part of the layer before.
+        """
+        made, found = set(), []
+        for node in self.model.graph.node:
+            # Of a resizing only the first is a picture; the others say how large.
+            given = node.input[:1] if node.op_type == "Resize" else node.input
+            if node.name in layers:
+                made.update(node.output)
+            elif node.op_type in _FOLLOWERS and all(name in made for name in given):
+                made.update(node.output)
+                found.append(node.name)
+        return tuple(found)
 
 
 def calibrate(
@@ -78,7 +98,7 @@ def calibrate(
         # Ranges are wanted of whatever a chosen node reads or writes.
         calibrator = create_calibrator(
             str(ready),
-            list(operators),
+            [*operators, *_FOLLOWERS],
             augmented_model_path=str(folder / "augmented.onnx"),
             calibrate_method=CalibrationMethod.MinMax,
             providers=["CPUExecutionProvider"],
@@ -91,13 +111,13 @@ def calibrate(
 
 
 def quantized(calibrated: Calibrated, layers: Sequence[str]) -> onnx.ModelProto:
-    """Make some layers INT8 and leave the others as they are."""
+    """Make some layers INT8, and what lies between them; leave the others as they are."""
     model = onnx.ModelProto()
     model.CopyFrom(calibrated.model)
     if not layers:
         # To the library, no names mean all.
         return model
-    # Biases follow their layer; shapes and activations in float need no more.
+    # Biases follow their layer.
     with _quietly():
         quantizer = QDQQuantizer(
             model,
@@ -106,14 +126,14 @@ def quantized(calibrated: Calibrated, layers: Sequence[str]) -> onnx.ModelProto:
             weight_qType=QuantType.QInt8,
             activation_qType=QuantType.QUInt8,
             tensors_range=calibrated.ranges,
-            nodes_to_quantize=list(layers),
+            nodes_to_quantize=[*layers, *calibrated.followers(layers)],
             nodes_to_exclude=[],
-            op_types_to_quantize=list(calibrated.operators),
+            op_types_to_quantize=[*calibrated.operators, *_FOLLOWERS],
             extra_options={},
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-    made = quantizer.model.model
+    made: onnx.ModelProto = quantizer.model.model
     onnx.checker.check_model(made)
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import onnx
 
 from export import ir, ir_layers
 from export.calibration import CALIBRATION
-from export.differences import errors
+from export.differences import errors, remembered
 from export.gates import Format, Precision
 from export.graph import OPSET, cleaned, save, trace, with_half_weights
 from export.quantize import (
@@ -23,10 +23,12 @@ from export.quantize import (
     sensitivities,
     worst_first,
 )
-from export.recipes.base import Array, Feeds, Net, onnx_runner
+from export.recipes.base import Feeds, Net, Runner, onnx_runner
 
 Tell = Callable[[str], None]
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
+_JUDGED = 12
+"""Recorded inputs on which the layers' sensitivity is measured; every layer runs on all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def make_variants(
         calibrated = calibrate(plain, calibration, net.quantized, net.kept)
     if calibrated is not None and "mixed" in wanted:
         tell(f"measuring the sensitivity of {len(calibrated.layers)} layers")
-        error_of = error_function(plain, _some(calibration, net.judged), net.distance)
+        error_of = error_function(plain, _some(calibration, _JUDGED), net.rank)
         found = worst_first(sensitivities(calibrated, error_of))
         kept = kept_in_float(found)
     made = []
@@ -147,7 +149,7 @@ def _without_onnx(
     kept: tuple[str, ...] = ()
     if "mixed" in wanted:
         tell("measuring the sensitivity of layers")
-        judged = _some(calibration, net.judged)
+        judged = _some(calibration, _JUDGED)
         run = ir_layers.runner(plain, net.outputs)
         right = [run(feeds) for feeds in judged]
         found = worst_first(
@@ -210,23 +212,18 @@ def _write_ir(
 def error_function(
     plain: onnx.ModelProto,
     feeds: Sequence[Feeds],
-    distance: Callable[[Mapping[str, Array], Mapping[str, Array]], float] | None = None,
+    rank: Callable[[Runner, Runner], float] | None = None,
 ) -> Callable[[onnx.ModelProto], float]:
     """Give a function that measures how far a graph's outputs are from the plain one's.
 
-    Without a distance, it is the root mean square of the difference over that of the output, and
-    the largest over all outputs; else the mean distance.
+    Unless the net has a measure of its own, it is the root mean square of the difference over that
+    of the output, and the largest over all outputs.
     """
-    truth = onnx_runner(plain)
+    truth = remembered(onnx_runner(plain))
+    if rank is not None:
+        return lambda model: rank(truth, onnx_runner(model))
     wanted = [truth(f) for f in feeds]
-
-    def error(model: onnx.ModelProto) -> float:
-        run = onnx_runner(model)
-        if distance is None:
-            return errors(run, feeds, wanted)[1]
-        return float(np.mean([distance(w, run(f)) for f, w in zip(feeds, wanted, strict=True)]))
-
-    return error
+    return lambda model: errors(onnx_runner(model), feeds, wanted)[1]
 
 
 def recorded(net: Net, which: str = CALIBRATION, most: int | None = None) -> list[Feeds]:

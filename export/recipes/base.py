@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -77,13 +77,12 @@ class Net:
     in the recipe."""
     backends: tuple[BackendName, ...] = ("onnxruntime", "openvino")
     """Those that may run it: of inputs whose shape varies from call to call, onnxruntime alone."""
-    rms_error: Mapping[str, float] = field(default_factory=dict)
-    """Bounds of its own, by precision, with a reason in the recipe; see :mod:`export.gates`."""
-    distance: Callable[[Mapping[str, Array], Mapping[str, Array]], float] | None = None
-    """How far an answer is from the right one; None is the root mean square error over the root
-    mean square. Layers are ranked by it."""
-    judged: int = 12
-    """Inputs on which layers are ranked; every layer runs on all of them."""
+    bounded: bool = True
+    """Whether single values of the outputs are held to bounds. Not those of a wave: where a phase
+    moves by little, it is another wave with the same sound."""
+    rank: Callable[[Runner, Runner], float] | None = None
+    """How far a net is from the one in single precision, for the sensitivity of layers; None is the
+    root mean square error over the root mean square, on inputs that calibrate."""
     threads: int | None = None
     """As the runtime opens it; None is all processors."""
 

@@ -177,6 +177,41 @@ def test_each_layer_is_measured_alone_and_the_worst_stay_in_float() -> None:
     assert error(quantized(calibrated, [])) < 1e-6
 
 
+class Residual(torch.nn.Module):
+    """What a layer makes is enlarged, added to what another made, and a number to that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one = torch.nn.Conv2d(3, 16, 3, padding=1)
+        self.two = torch.nn.Conv2d(16, 16, 2, stride=2)
+
+    def forward(self, x: Any) -> Any:
+        one = torch.relu(self.one(x))
+        two = torch.nn.functional.interpolate(self.two(one), scale_factor=2, mode="nearest")
+        return torch.relu(one + two) + 0.5
+
+
+def test_what_lies_between_layers_in_int8_is_int8_too() -> None:
+    graph = trace(Residual(), {"x": np.zeros((1, 3, 32, 32), np.float32)}, ("y",), {})
+    calibrated = calibrate(graph, pictures("calibration"), ("Conv",))
+    kinds = {node.name: node.op_type for node in calibrated.model.graph.node}
+    one, two = calibrated.layers
+    between = [kinds[name] for name in calibrated.followers([one, two])]
+    assert sorted(between) == ["Add", "Relu", "Relu", "Resize"]
+    # Of a sum, one part of which stays in float, nothing is rounded; nor one with a number.
+    assert [kinds[name] for name in calibrated.followers([two])] == ["Resize"]
+    assert [kinds[name] for name in calibrated.followers([one])] == ["Relu"]
+    feeds = next(pictures("judge"))
+    right, made = (onnx_runner(g)(feeds)["y"] for g in (graph, quantized(calibrated, [one, two])))
+    assert 0.0 < np.abs(made - right).max() < 0.05 * np.abs(right).max()
+    # Rounded, enlarged and added without a float between.
+    whole = quantized(calibrated, [one, two]).graph
+    after = {i: n.op_type for n in whole.node for i in n.input}
+    (enlarged,) = (n for n in whole.node if n.op_type == "Resize")
+    assert after[enlarged.output[0]] == "QuantizeLinear"
+
+
 def test_the_fewest_layers_that_make_half_of_the_squared_error_stay_in_float() -> None:
     found = [Sensitivity("a", 1.0), Sensitivity("b", 3.0), Sensitivity("c", 2.0)]
     assert kept_in_float(found) == ("b",)

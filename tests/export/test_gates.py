@@ -69,6 +69,8 @@ def test_all_that_a_task_asks_for_is_held_to_its_bound() -> None:
     assert [g.wanted for g in gates(replace(GOOD, task=far))[1:3]] == ["at most 1", "at least 1"]
 
 
-def test_a_net_may_have_a_bound_of_its_own() -> None:
-    assert closed(replace(GOOD, rms_error=0.2, rms_bound=0.25)) == []
-    assert closed(replace(GOOD, rms_error=0.3, rms_bound=0.25)) == ["rms error"]
+def test_single_values_of_a_wave_are_held_to_nothing() -> None:
+    wave = replace(GOOD, rms_error=0.3, bounded=False)
+    assert closed(wave) == []
+    assert "rms error" not in [gate.name for gate in gates(wave)]
+    assert closed(replace(wave, bounded=True)) == ["rms error"]

@@ -86,13 +86,10 @@ def test_the_reference_runs_once_for_each_input_and_agreement_is_judged_once(
 
 
 def test_a_net_that_one_backend_may_run_is_measured_there_alone(tmp_path: Path) -> None:
-    results = measured(tmp_path, World(), backends=("onnxruntime",), rms_error={"fp16": 0.2})
+    results = measured(tmp_path, World(), backends=("onnxruntime",), bounded=False)
     assert [r.backend for r in results] == ["onnxruntime"] * 2
     assert all(r.figures.agreement is None for r in results)
-    # The net's own bound, instead of that of its precision.
-    gates = {g.name: g for g in results[1].gates}
-    assert gates["rms error"].passed
-    assert gates["rms error"].wanted == "at most 0.2"
+    assert not any("error" in gate.name for r in results for gate in r.gates)
 
 
 def test_answers_are_remembered_by_what_was_asked() -> None:
