@@ -18,18 +18,32 @@ if TYPE_CHECKING:
 _STEP_DB: Final = 0.1
 _LOW_DB, _HIGH_DB = -60.0, 6.0
 _BINS: Final = round((_HIGH_DB - _LOW_DB) / _STEP_DB)
-_SPIKE: Final = 3
-"""Bins, 0.3 dB, in which cut peaks are gathered; lossy coding spreads them."""
-_BELOW: Final = (4, 16)
-"""Bins under the spike, 0.4 to 1.6 dB, with which it is compared."""
-_TIMES: Final = 3.0
-"""Density of the spike over that below it from which peaks are cut. The amplitudes of speech are
-spread as a gamma distribution (Kim and Stern 2008): their density only falls towards the top, so
-that the ratio is below 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How cut peaks show among the amplitudes, in bins of 0.1 dB."""
+
+    width: int
+    """Bins in which they are gathered."""
+    below: tuple[int, int]
+    """Bins under these, with whose density theirs is compared."""
+    times: float
+    """Least ratio of the densities."""
+
+
+_SHARP: Final = _Shape(3, (4, 16), 3.0)
+"""As they were cut. The amplitudes of speech are spread as a gamma distribution (Kim and Stern,
+Interspeech 2008): per decibel, their density only falls towards the top, so that the ratio is
+below 1."""
+_BLUNT: Final = _Shape(15, (20, 40), 1.3)
+"""After coding at few bits, whose ripples spread them."""
 _OVER: Final = 0.15
 """Samples above the spike, over those in it, that may be ripples of coding; else it is none."""
 _LEAST: Final = 12
 """Samples in a spike."""
+_DEEPEST: Final = 50
+"""Bins below the highest amplitude in which to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +99,24 @@ def _bin_of(amplitudes: FloatArray) -> npt.NDArray[np.intp]:
 
 def _spike(counts: npt.NDArray[np.int64]) -> tuple[int, int] | None:
     """First bin of the cut peaks, and their number; None if there are none."""
+    sharp = _gathered(counts, _SHARP)
+    return _gathered(counts, _BLUNT) if sharp is None else sharp
+
+
+def _gathered(counts: npt.NDArray[np.int64], shape: _Shape) -> tuple[int, int] | None:
     total = int(counts.sum())
     sums = np.concatenate([[0], np.cumsum(counts)])
     top = int(np.flatnonzero(counts)[-1]) if total else -1
     best: tuple[float, int, int] | None = None
-    # Coding may throw a few samples above the level at which they were cut: look 3 dB down.
-    for first in range(top - _SPIKE + 1, max(top - 30, _BELOW[1]), -1):
-        inside = int(sums[min(first + _SPIKE, _BINS)] - sums[first])
-        above = total - int(sums[min(first + _SPIKE, _BINS)])
-        low, high = first - _BELOW[1], first - _BELOW[0]
-        below = (sums[high] - sums[low]) * _SPIKE / (high - low)
-        if inside < _LEAST or above > _OVER * inside or inside < _TIMES * below:
+    # Coding may throw a few samples above the level at which they were cut.
+    for first in range(top - shape.width + 1, max(top - _DEEPEST, shape.below[1]), -1):
+        end = min(first + shape.width, _BINS)
+        inside, above = int(sums[end] - sums[first]), total - int(sums[end])
+        low, high = first - shape.below[1], first - shape.below[0]
+        under = float(sums[high] - sums[low]) * shape.width / (high - low)
+        if inside < _LEAST or above > _OVER * inside or inside < shape.times * under:
             continue
-        if best is None or inside / (below + 1.0) > best[0]:
-            best = (inside / (below + 1.0), first, round(inside + above - below))
+        ratio = inside / (under + 1.0)
+        if best is None or ratio > best[0]:
+            best = (ratio, first, round(inside + above - under))
     return None if best is None else (best[1], best[2])

@@ -18,6 +18,7 @@ MOST_DB: Final = 80.0
 """Ratios above this are not told apart: a recording's own rounding lies near."""
 _LEAST_QUIET: Final = 16
 """Windows without speech (0.5 s) that are needed to know the noise."""
+_BETWEEN: Final = 5.0
 _LEAST_SPEECH: Final = 16
 _ROUNDING: Final = 1e-10
 """Power of the rounding to 16 bits, 2**-30 / 12, and some more."""
@@ -27,7 +28,10 @@ class NoiseMeter:
     """Powers of the windows of a stream, to tell speech from noise at its end.
 
     The noise is what is heard while nobody speaks, by the detector, and is taken to go on under the
-    speech: SNR = (speech with noise - noise) / noise, of mean powers.
+    speech: SNR = (speech with noise - noise) / noise, of mean powers. Where somebody always speaks,
+    or seems to, as in a crowd, it is what remains between the syllables: the 5th percentile of the
+    powers. That finds noise to 2 dB, and a crowd up to 5 dB lower than it is, 8 dB where the crowd
+    is as loud as the speaker.
     """
 
     def __init__(self) -> None:
@@ -57,13 +61,16 @@ class NoiseMeter:
         Returns
         -------
         float or None
-            Decibels, at most :data:`MOST_DB`; None with less than 0.5 s of speech or of quiet.
+            Decibels, at most :data:`MOST_DB`; None with less than 0.5 s of speech.
         """
         powers = np.concatenate([*self._powers, np.zeros(0, np.float32)]).astype(np.float64)
         speaking = powers[probability >= SPEAKING]
         quiet = powers[quiet_windows(probability)]
-        if len(speaking) < _LEAST_SPEECH or len(quiet) < _LEAST_QUIET:
+        if len(speaking) < _LEAST_SPEECH:
             return None
-        noise = float(quiet.mean()) + _ROUNDING
+        if len(quiet) >= _LEAST_QUIET:
+            noise = float(quiet.mean()) + _ROUNDING
+        else:
+            noise = float(np.percentile(speaking, _BETWEEN)) + _ROUNDING
         speech = max(float(speaking.mean()) - noise, 0.03 * noise)
         return min(MOST_DB, float(10.0 * np.log10(speech / noise)))

@@ -32,9 +32,12 @@ _SHORTEST: Final = int(RATE_HZ / HIGHEST_HZ)
 _SPAN: Final = _HELD + _LONGEST + 1
 _TRANSFORM: Final = 1024
 _CANDIDATES: Final = 5
-_APERIODIC: Final = 0.25
+_APERIODIC: Final = 0.35
 """Normalised difference from which a moment is rather unvoiced. YIN's authors take 0.1 to 0.15
 without a choice among candidates; pYIN's prior reaches to 0.4."""
+_PASSED_HZ: Final = 1500.0
+_TAPS: Final = 63
+"""Above, there is more breath and noise than voice: YIN's authors filter as low as 1 kHz."""
 _JUMP: Final = 0.5
 """Cost of a jump by an octave between estimates."""
 _SWITCH: Final = 0.08
@@ -51,8 +54,11 @@ class PitchTracker:
     """
 
     def __init__(self) -> None:
+        at = np.arange(_TAPS) - _TAPS // 2
+        taps = np.sinc(2.0 * _PASSED_HZ / RATE_HZ * at) * np.hanning(_TAPS + 2)[1:-1]
+        self._taps = (taps / taps.sum()).astype(np.float32)
+        self._unfiltered = np.zeros(_TAPS // 2, np.float32)
         self._rest = np.zeros(_SPAN // 2, np.float32)
-        self._cost: Floats | None = None
 
     def push(self, heard: FloatArray) -> FloatArray:
         """Take more sound and give the estimates that are ready.
@@ -67,7 +73,14 @@ class PitchTracker:
         numpy.ndarray
             ``(k,)`` float32, hertz; NaN where it is not voiced.
         """
-        sound = np.concatenate([self._rest, heard])
+        unfiltered = np.concatenate([self._unfiltered, heard])
+        self._unfiltered = unfiltered[max(0, len(unfiltered) - _TAPS + 1) :]
+        filtered = (
+            np.convolve(unfiltered, self._taps, "valid")
+            if len(unfiltered) >= _TAPS
+            else np.zeros(0, np.float32)
+        )
+        sound = np.concatenate([self._rest, filtered.astype(np.float32)])
         count = max(0, (len(sound) - _SPAN) // HOP + 1)
         self._rest = sound[count * HOP :]
         if count == 0:
@@ -77,7 +90,7 @@ class PitchTracker:
 
     def flush(self) -> FloatArray:
         """Give the estimates that reach beyond the last sample."""
-        return self.push(np.zeros(_SPAN - _SPAN // 2 - 1, np.float32))
+        return self.push(np.zeros(_SPAN - _SPAN // 2 - 1 + _TAPS // 2, np.float32))
 
 
 def normalised_difference(rows: FloatArray) -> Floats:

@@ -1,14 +1,15 @@
 """How long a room goes on sounding, from the ends of what is said in it.
 
-Blind estimate: where the level of a band falls freely, its slope is that of the room, or of a sound
-that ends more slowly than the room. Nothing can fall faster than the room, so a low percentile of
-the slopes is the room's (after T. de M. Prego et al., "A blind algorithm for reverberation-time
-estimation using subband decomposition of speech signals", JASA 131 (2012); J. Wen, E. Habets and
-P. Naylor, ICASSP 2008, look at the same distribution).
+Blind estimate: where the level of a band falls freely, its slope is that of the room. Median over
+all falls in all bands, after T. de M. Prego et al., "A blind algorithm for reverberation-time
+estimation using subband decomposition of speech signals" (JASA 131, 2012). Speech itself ends
+slowly, which makes the falls of a short room longer: the two times add up as squares, and that of
+speech is taken out. Below :data:`LEAST_S` nothing can be told.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 EDGES_HZ: Final = (250.0, 500.0, 1000.0, 2000.0, 4000.0, 7000.0)
 """Of the bands."""
 LEAST_S: Final = 0.25
-"""Shorter times are those of speech itself: without any room, 0.13 to 0.24 s are found."""
+"""Shorter times are not told from none."""
+_SPEECH_S: Final = 0.24
+"""Median without any room, of the speakers by whom ``benchmarks/degraded_sound.py`` chooses."""
 _ROW_S: Final = Spectra.HOP / RATE_HZ
 _BLOCK: Final = round(60.0 / _ROW_S)
 """Rows that are looked at together, and whose floor is one: a minute."""
@@ -35,7 +38,6 @@ _RISE_DB: Final = 0.5
 """A row may be this much louder than the one before within a fall: tails flutter."""
 _ABOVE_FLOOR_DB: Final = 6.0
 _LEAST_DECAYS: Final = 8
-_PERCENTILE: Final = 25.0
 
 
 class DecayMeter:
@@ -72,7 +74,8 @@ class DecayMeter:
         self._look()
         if len(self._times_s) < _LEAST_DECAYS:
             return None
-        return max(LEAST_S, float(np.percentile(self._times_s, _PERCENTILE)))
+        found = float(np.median(self._times_s))
+        return max(LEAST_S, math.sqrt(max(0.0, found**2 - _SPEECH_S**2)))
 
     def _look(self) -> None:
         if self._rows >= 2 * _LEAST_ROWS:

@@ -58,6 +58,8 @@ def quiet_windows(probability: FloatArray) -> npt.NDArray[np.bool_]:
     numpy.ndarray
         ``(n,)`` bool: below :data:`QUIET`, 0.2 s after speech and 0.06 s before.
     """
+    if not len(probability):
+        return np.zeros(0, bool)
     reach = np.concatenate([np.zeros(_AFTER, bool), probability >= QUIET, np.zeros(_BEFORE, bool)])
     near = np.lib.stride_tricks.sliding_window_view(reach, _AFTER + 1 + _BEFORE).any(axis=1)
     return np.asarray(~near)

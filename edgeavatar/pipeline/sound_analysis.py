@@ -20,7 +20,7 @@ from edgeavatar.audio.vad import VoiceActivityDetector, open_vad
 from edgeavatar.motion.nets import open_listener
 from edgeavatar.pipeline.sound_measures import SoundMeasures
 from edgeavatar.pipeline.transcribing import Ears, Progress, recording_s, words_of
-from edgeavatar.speech.transcription import RecognizerSize, open_recognizer
+from edgeavatar.speech.transcription import Recognizer, RecognizerSize, open_recognizer
 from edgeavatar.types import AudioChunk
 
 if TYPE_CHECKING:
@@ -91,32 +91,46 @@ def analyse_sound(
                 done = (chunk.start_sample + len(chunk.samples)) / rate
                 tell("listening", min(1.0, done / float(total_s)) if total_s else None, 0)
 
-    return analyse_chunks(told(chunks), rate, words=words, model=model, threads=threads)
+    recognizer = open_recognizer(model, threads=threads or 1) if words else None
+    with closing(open_vad()) as detector:
+        return findings_of(told(chunks), rate, detector, recognizer)
 
 
-def analyse_chunks(
+def findings_of(
     chunks: Iterable[AudioChunk],
     sample_rate: int,
-    *,
-    words: bool = True,
-    model: RecognizerSize = "tiny",
-    threads: int | None = None,
+    detector: VoiceActivityDetector,
+    recognizer: Recognizer | None = None,
 ) -> SoundFindings:
-    """Find what is heard in mono sound that follows from sample 0; see :func:`analyse_sound`."""
-    with closing(open_vad()) as detector:
-        measures = SoundMeasures(sample_rate)
-        pieces = _pieces(chunks, sample_rate, detector)
-        if not words:
-            for piece in pieces:
-                measures.push(piece)
-            return measures.finish()
-        heard = _Repeated()
-        progress = Progress()
-        recognizer = open_recognizer(model, threads=threads or 1)
-        with open_listener() as listener:
-            ears = Ears(heard, recognizer, listener)
-            stretches = list(words_of(_measured(pieces, measures, heard), ears, progress))
-        return measures.finish(stretches, float(progress.unclear_s))
+    """Find what is heard in a stream.
+
+    Parameters
+    ----------
+    chunks : iterable of AudioChunk
+        Mono, from sample 0 without a gap.
+    sample_rate : int
+        Of the chunks, hertz.
+    detector : VoiceActivityDetector
+        Is reset first.
+    recognizer : Recognizer, optional
+        Without it, nobody listens for words.
+
+    Returns
+    -------
+    SoundFindings
+        See :func:`analyse_sound`.
+    """
+    measures = SoundMeasures(sample_rate)
+    pieces = _pieces(chunks, sample_rate, detector)
+    if recognizer is None:
+        for piece in pieces:
+            measures.push(piece)
+        return measures.finish()
+    heard, progress = _Repeated(), Progress()
+    with open_listener() as listener:
+        ears = Ears(heard, recognizer, listener)
+        stretches = list(words_of(_measured(pieces, measures, heard), ears, progress))
+    return measures.finish(stretches, float(progress.unclear_s))
 
 
 class _Repeated(VoiceActivityDetector):
