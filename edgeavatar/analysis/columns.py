@@ -42,7 +42,7 @@ FACE_COLUMNS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
             *("height_px", "eyes_x", "eyes_y", "crown_y", "aperture", "smile", "blink"),
             *("gaze_x", "gaze_y", "mouth_covered", "sharpness", "luma", "side_light"),
             *("inside", "highlight", "clipped_low", "clipped_high", "backlight", "noise"),
-            *("smear", "glare", "lips"),
+            *("glare", "lips"),
         ),
         (_FLOAT, ()),
     ),

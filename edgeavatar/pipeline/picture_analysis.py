@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from edgeavatar.analysis.columns import FACE_COLUMNS, FRAME_COLUMNS, Columns
 from edgeavatar.analysis.compression import is_repeated
-from edgeavatar.analysis.gestures import GestureWatch
 from edgeavatar.analysis.movement import BackgroundWatch
 from edgeavatar.analysis.quality import measure_frame
 from edgeavatar.analysis.shots import CutFinder
@@ -26,6 +25,7 @@ from edgeavatar.errors import ModelNotFound
 from edgeavatar.face import FaceTracker
 from edgeavatar.face.body import BodyModel
 from edgeavatar.pipeline.face_looks import OTHERS_EVERY, faces_in
+from edgeavatar.pipeline.face_notes import FaceNotes
 from edgeavatar.pipeline.face_reading import box_of
 from edgeavatar.pipeline.looks import looks_at
 from edgeavatar.types import Frame
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, float | None, int], None]
     Table = dict[str, npt.NDArray[np.generic]]
+    Box = tuple[float, float, float, float]
 
 FRAME_QUALITY_EVERY: Final = 10
 """Frames between two measures of the light, sharpness and compression of the whole picture."""
@@ -80,7 +81,7 @@ def look_at_video(
     tell
         Called with the stage, the share done (None if unknown) and the frames read.
     threads
-        Of the face models; default: all processors.
+        Of each model; default: 1, because three of them work at the same time.
     choice
         Which face is the main one, see :func:`edgeavatar.face.select_face`.
 
@@ -93,10 +94,10 @@ def look_at_video(
     """
     total = reader.info.frame_count
     cuts = CutFinder()
-    notes = _Notes(float(reader.info.rate))
     with _opened(choice, threads) as (tracker, body):
+        notes = _Notes(float(reader.info.rate), body)
         looks = prefetch(lambda: looks_at(reader.frames(), cuts), _AHEAD)
-        for faces in prefetch(lambda: faces_in(looks, tracker, body), _AHEAD):
+        for faces in prefetch(lambda: faces_in(looks, tracker), _AHEAD):
             notes.add(faces)
             done = notes.frames.rows
             tell("looking", min(1.0, done / total) if total else None, done)
@@ -138,10 +139,10 @@ def look_at_photo(photo: Frame, *, threads: int | None = None, choice: str = "la
 def _opened(choice: str, threads: int | None) -> Iterator[tuple[FaceTracker, BodyModel | None]]:
     """Open the models; that of bodies is one that people may do without."""
     with ExitStack() as stack:
-        tracker = stack.enter_context(FaceTracker(choice=choice, threads=threads))
+        tracker = stack.enter_context(FaceTracker(choice=choice, threads=threads or 1))
         body = None
         with suppress(ModelNotFound):
-            body = stack.enter_context(BodyModel(threads=threads))
+            body = stack.enter_context(BodyModel(threads=threads or 1))
         yield tracker, body
 
 
@@ -157,29 +158,32 @@ def without_glimpses(faces: Table, frames: int) -> Table:
 class _Notes:
     """The rows of a video, and what is measured of a frame beside its faces."""
 
-    def __init__(self, frame_rate: float) -> None:
+    def __init__(self, frame_rate: float, body: BodyModel | None = None) -> None:
         self.frames = Columns(FRAME_COLUMNS)
         self._faces = Columns(FACE_COLUMNS)
+        self._face_notes = FaceNotes(body)
         self._book = TrackBook()
         self._background = BackgroundWatch(frame_rate)
-        self._gestures = GestureWatch()
         self._cuts: list[int] = []
+        self._beside: list[Box] = []
         self._before: ByteArray | None = None
 
-    def add(self, seen: Faces) -> None:
+    def add(self, faces: Faces) -> None:
         """Note the next frame."""
-        look, index = seen.look, self.frames.rows
+        look, index = faces.look, self.frames.rows
         frame = look.frame
         time_s = float(frame.time_s)
         if look.cut is not None:
             self.cut(look.cut)
-        numbers = self._book.number([box_of(row) for row in seen.rows], time_s)
-        for row, track in zip(seen.rows, numbers, strict=True):
+        rows = self._face_notes.rows(faces, index)
+        boxes = [box_of(row) for row in rows]
+        for row, track in zip(rows, self._book.number(boxes, time_s), strict=True):
             self._faces.add(index=index, track=track, **row)
-        shift = self._background.push(look.small, _scaled(seen.boxes, look.factor))
-        gesture = np.nan
-        if seen.body_sought:
-            gesture = self._gestures.push(seen.body, float(seen.rows[0]["height_px"]), time_s)
+        mine = 0 if faces.main is None else 1
+        if faces.others is not None:
+            self._beside = boxes[mine:]
+        people = _scaled(boxes[:mine] + self._beside, look.factor)
+        shift = self._background.push(look.small, people)
         quality: dict[str, Any] = {}
         if index % FRAME_QUALITY_EVERY == 0:
             quality = dataclasses.asdict(measure_frame(frame.y))
@@ -191,9 +195,8 @@ class _Notes:
             camera_dy=shift.dy,
             camera_px_per_s=shift.px_per_s,
             still=shift.still,
-            body=int(seen.body is not None) if seen.body_sought else -1,
-            gesture=gesture,
             repeated=self._before is not None and is_repeated(self._before, frame.y),
+            **self._face_notes.arms(faces, index, time_s),
             **quality,
         )
         self._before = frame.y
@@ -203,7 +206,7 @@ class _Notes:
         self._cuts.append(index)
         self.frames.mark("cut", index, True)
         self._background.cut()
-        self._gestures.cut()
+        self._face_notes.cut()
 
     def face_table(self) -> Table:
         """Rows of faces, tracks parted at cuts."""
@@ -212,9 +215,7 @@ class _Notes:
         return table
 
 
-def _scaled(
-    boxes: Iterable[tuple[float, float, float, float]], factor: float
-) -> list[tuple[float, float, float, float]]:
+def _scaled(boxes: Iterable[Box], factor: float) -> list[Box]:
     return [
         (left / factor, top / factor, right / factor, bottom / factor)
         for left, top, right, bottom in boxes
