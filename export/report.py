@@ -97,7 +97,8 @@ def card_of(report: Mapping[str, Any]) -> str:
     lines = [
         f"# {report['name']}",
         "",
-        f"{report['title'][:1].upper()}{report['title'][1:]}. Made by `python -m export build {report['name']}`.",
+        f"{report['title'][:1].upper()}{report['title'][1:]}. Made by `python -m export build "
+        f"{report['name']}`.",
         "",
         "| | |",
         "|---|---|",
