@@ -13,6 +13,7 @@ import numpy as np
 from edgeavatar.errors import EdgeAvatarError
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.report.figures import sentence
 from edgeavatar.report.pictures import Thumbnail
 from edgeavatar.types import Frame
 from edgeavatar.video.source import open_source
@@ -41,6 +42,23 @@ _MESH_ALPHA: Final = 0.75
 _FINER: Final = 3
 """How many times as fine as the thumbnail the lines of the mesh are drawn."""
 
+_SEEN_BY: Final = {
+    "face-size": ("height_px", -1),
+    "yaw": ("yaw_deg", 1),
+    "pitch": ("pitch_deg", 1),
+    "roll": ("roll_deg", 1),
+    "cut-off": ("inside", -1),
+    "mouth-covered": ("mouth_covered", 1),
+    "mouth-open": ("aperture", 1),
+    "glare": ("glare", 1),
+    "dark": ("highlight", -1),
+    "bright": ("clipped_high", 1),
+    "side-light": ("side_light", 1),
+    "backlight": ("backlight", 1),
+    "picture-noise": ("noise", 1),
+}
+"""Column of a face in which a factor shows most, and whether much or little of it is the worse."""
+
 _Box = tuple[float, float, float, float]
 
 
@@ -59,9 +77,9 @@ class Moment:
 def choose_moments(analysis: Analysis) -> list[Moment]:
     """Choose the frames that show best where a source falls short, and its best ones.
 
-    Of each factor that concerns stretches, the middle of the longest one; where none does, the
-    frames in which face and mesh are least clear. The best frames are frontal, sharp, and have the
-    mouth free.
+    Of each factor that concerns stretches, the frame of the longest one in which it shows most, or
+    the middle one; where none does, the frame in which the face is least clear. The best frames are
+    frontal, sharp, and have the mouth free.
     """
     index, times = analysis.frames.get("index"), analysis.frames.get("time_s")
     if index is None or times is None or not len(index):
@@ -78,8 +96,7 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
 
     for factor in _with_frames(analysis):
         if len(chosen) < _WORST:
-            first, last = max(factor.frames, key=lambda span: span[1] - span[0])
-            add((first + last) // 2, "worst", _caption(factor))
+            add(_clearest(factor, rows), "worst", _caption(factor))
     gap = _longest_gap(np.asarray(index), rows)
     if gap is not None and len(chosen) < _WORST:
         add(gap, "worst", "The face is not seen here.")
@@ -138,6 +155,18 @@ def _with_frames(analysis: Analysis) -> list[Factor]:
     return [f for f in factors if f.verdict == "bad" and f.frames] + [
         f for f in factors if f.verdict == "warn" and f.frames
     ]
+
+
+def _clearest(factor: Factor, rows: dict[str, np.ndarray]) -> int:
+    """Give the frame of its longest stretch in which a factor is seen best."""
+    first, last = max(factor.frames, key=lambda span: span[1] - span[0])
+    name, sign = _SEEN_BY.get(factor.name, ("", 1))
+    if name in rows:
+        inside = np.flatnonzero((rows["index"] >= first) & (rows["index"] <= last))
+        values = sign * np.abs(rows[name][inside].astype(float))
+        if np.isfinite(values).any():
+            return int(rows["index"][inside[int(np.nanargmax(values))]])
+    return (first + last) // 2
 
 
 def _frames_of(reader: VideoReader, moments: list[Moment]) -> Iterator[tuple[Moment, Frame]]:
@@ -322,4 +351,4 @@ def _thumbnail(picture: ByteArray, moment: Moment, is_photo: bool) -> Thumbnail:
 
 def _caption(factor: Factor) -> str:
     effect, _, _ = factor.effect.partition(". ")
-    return f"{factor.title}: {effect}" if effect else factor.title
+    return sentence(f"{factor.title}: {effect}" if effect else factor.title)

@@ -104,9 +104,9 @@ def duration(time_s: float | None) -> str:
     return f"{minutes}{_SPACE}min {seconds}{_SPACE}s"
 
 
-def sentence(fragment: str) -> str:
-    """Write a fragment as a sentence."""
-    whole = f"{fragment[:1].upper()}{fragment[1:]}"
+def sentence(fragment: str, *, start: bool = True) -> str:
+    """Write a fragment as a sentence, or as the end of one."""
+    whole = f"{fragment[:1].upper()}{fragment[1:]}" if start else fragment
     return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
 
 

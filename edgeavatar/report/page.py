@@ -162,18 +162,16 @@ def _section(name: str, *body: Markup | None) -> Markup:
 
 
 def _frames(pictures: ReportPictures, clock_: Clock) -> Markup | None:
-    worst = [shown for shown in pictures.thumbnails if shown.kind == "worst"]
-    best = [shown for shown in pictures.thumbnails if shown.kind == "best"]
-    if not worst and not best:
+    if not pictures.thumbnails:
         return None
-    parts = []
-    for title, group in (("Where it falls short", worst), ("At its best", best)):
-        if group:
-            parts.append(element("h3", title))
-            parts.append(
-                element("ul", (_thumbnail(shown, clock_) for shown in group), class_="frames")
-            )
-    return _section("frames", *parts)
+    return _section(
+        "frames",
+        element(
+            "ul",
+            (_thumbnail(shown, clock_) for shown in pictures.thumbnails),
+            class_="frames",
+        ),
+    )
 
 
 def _thumbnail(shown: Thumbnail, clock_: Clock) -> Markup:
@@ -190,6 +188,9 @@ def _thumbnail(shown: Thumbnail, clock_: Clock) -> Markup:
             ),
             element(
                 "figcaption",
+                element("strong", "At its best" if shown.kind == "best" else "Where it falls short")
+                if shown.time_s is not None
+                else None,
                 None if shown.time_s is None else join(clock_.link(shown.time_s), " \u2013 "),
                 shown.caption,
             ),

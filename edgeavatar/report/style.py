@@ -119,10 +119,11 @@ tbody th{font-weight:600}
 .factors th[scope=rowgroup]{padding:1.3rem 0 .3rem;color:var(--soft);font-size:.875rem}
 .factors td p{margin:0 0 .3rem}
 .factors td p:last-child{margin:0}
-.factors .factor{width:19%}.factors .state{width:13%}.factors .measure{width:21%}
+.factors .factor{width:19%}.factors .state{width:14%}.factors .measure{width:25%}
 .frames{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1.2rem;
   list-style:none;padding:0}
 .frames figure{margin:0}
+.frames strong{display:block;color:var(--ink)}
 .frames img{display:block;width:100%;height:auto;border-radius:.25rem;background:var(--shade)}
 figcaption{margin:.4rem 0 0;color:var(--soft);font-size:.875rem}
 .watch{display:grid;grid-template-columns:minmax(0,24rem) minmax(0,1fr);gap:2rem;

@@ -217,7 +217,7 @@ def _row(factor: Factor, analysis: Analysis, clock: Clock) -> Markup:
             if factor.advice
             else None,
             element("p", "At ", clock.ranges(spans)) if spans else None,
-            element("p", "Why these bounds: ", sentence(factor.why), class_="small soft")
+            element("p", "Bounds: ", sentence(factor.why, start=False), class_="small soft")
             if factor.why
             else None,
         ),
