@@ -1,8 +1,10 @@
 """From where on a picture costs something: bounds, where they come from, and what to do.
 
-Where a bound was measured, ``benchmarks/preflight.py`` degraded clips step by step and held what
-was rendered of them against what was rendered of the clean ones; ``docs/preflight.md`` has the
-curves.
+Where a bound was measured, ``benchmarks/preflight.py`` spoiled good pictures step by step and held
+the mouths that were rendered of them against those of the clean ones. A factor warns where these
+mouths are less than 0.90 alike (SSIM, brightness and contrast made equal) or lips are more than
+0.75 px of a face of 256 beside their place, half a millimetre; it is bad at 0.75 and 1.5 px. Both
+by the median of 16 people; ``docs/preflight.md`` has the curves.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ FACE_SIZE: Final = Rule(
     "px",
     warn_at=128.0,
     bad_at=64.0,
-    why="hairline to chin, in pixels of the frame; measured on our renders",
+    why="hairline to chin, in pixels of the frame; measured: mouths are .86 alike at 128, .76 at "
+    "64",
     effect_warn="lips and teeth are drawn with few pixels and look soft",
     effect_bad="too few pixels for lips: the mouth trembles and smears",
     advice="film closer, zoom in, or record at a higher resolution; enlarging the file does not "
@@ -104,11 +107,11 @@ ROLL: Final = Rule(
     "Head leaning",
     "visibility",
     "deg",
-    warn_at=30.0,
-    bad_at=60.0,
-    why="measured on our renders; ISO/IEC 39794-5 wants 8 for a passport",
-    effect_warn="the face is found less surely",
-    effect_bad="the face is lost in some frames",
+    warn_at=60.0,
+    bad_at=None,
+    why="measured: of faces that lean by 75 degrees all are found, by 90 degrees 7 of 8",
+    effect_warn="the face may be lost in some frames",
+    effect_bad="",
     advice="hold the camera upright, or turn the file",
     percentile=90.0,
 )
@@ -157,11 +160,12 @@ GLARE: Final = Rule(
     "Reflections on glasses",
     "visibility",
     "share",
-    warn_at=0.06,
-    bad_at=0.5,
-    why="of a lens; ICAO Doc 9303: eyes clearly seen, no reflections on glasses",
-    effect_warn="eyes are hidden, and where the head is to be moved the reflection moves along",
-    effect_bad="an eye is hidden",
+    warn_at=0.1,
+    bad_at=None,
+    why="of a lens; ICAO Doc 9303: eyes clearly seen, no reflections on glasses; measured: the "
+    "mouth does not suffer",
+    effect_warn="an eye is hidden, and does not blink",
+    effect_bad="",
     advice="raise the lamps, lower the glasses a little, or take them off",
     percentile=75.0,
 )
@@ -170,10 +174,10 @@ BLUR: Final = Rule(
     "Blur",
     "visibility",
     "% of the face",
-    warn_at=0.8,
-    bad_at=1.8,
-    why="standard deviation of the blur on the sharpest edges, over the face's height, less that "
-    "of pixels; measured on our renders",
+    warn_at=0.75,
+    bad_at=1.45,
+    why="standard deviation of the blur on strong edges, over the face's height, less that of "
+    "pixels; measured: mouths are .9 alike at 0.75, lips are 1 mm beside their place at 1.45",
     effect_warn="lips are soft, and drawn teeth look sharper than the face",
     effect_bad="lips cannot be told from skin, and are placed by guess",
     advice="focus on the eyes, clean the lens, use more light or a shorter exposure",
@@ -208,10 +212,10 @@ DARK: Final = Rule(
     "Face too dark",
     "lighting",
     "of 255",
-    warn_at=80.0,
-    bad_at=45.0,
+    warn_at=56.0,
+    bad_at=41.0,
     why="95th percentile of the luma of the face, which dark skin reaches in good light too; "
-    "measured on our renders",
+    "measured: mouths are .9 alike at 56, .75 at 41, brightened for comparison",
     effect_warn="colours are dull, and noise and blocks show",
     effect_bad="lips cannot be told from skin",
     advice="light the face from the front, or open the aperture; brightening the file does not "
@@ -224,9 +228,10 @@ BRIGHT: Final = Rule(
     "Skin too bright",
     "lighting",
     "share",
-    warn_at=0.05,
-    bad_at=0.3,
-    why="of the skin at 247 of 255 or more, the range of ISO/IEC 29794-5; measured on our renders",
+    warn_at=0.5,
+    bad_at=0.9,
+    why="of the skin at 247 of 255 or more, the range of ISO/IEC 29794-5; measured: mouths are .9 "
+    "alike with half of the skin white, .75 with nine tenths",
     effect_warn="cheeks are white spots without detail",
     effect_bad="there is no skin to warp: lips float on white",
     advice="less light or a shorter exposure; avoid direct sun",
@@ -238,9 +243,9 @@ SIDE_LIGHT: Final = Rule(
     "lighting",
     "ratio",
     warn_at=0.5,
-    bad_at=0.2,
+    bad_at=0.1,
     why="luma of the cheeks; ISO/IEC 39794-5: the darkest part of a face at least half as bright "
-    "as the brightest",
+    "as the brightest; measured: mouths are .9 alike at 0.4, and .8 at 0.15 still",
     effect_warn="teeth and lips are lit evenly, the face is not",
     effect_bad="half of the mouth is in the dark",
     advice="turn towards the window or lamp, or put a white wall or a second lamp on the dark side",
@@ -253,11 +258,11 @@ BACKLIGHT: Final = Rule(
     "lighting",
     "stops",
     warn_at=3.0,
-    bad_at=5.5,
-    why="background over face; counted where the face is dark itself, since dark skin before a "
-    "white wall is no backlight",
+    bad_at=None,
+    why="background over face; counted only where the face is about too dark, of which it is the "
+    "reason: dark skin before a white wall is no backlight",
     effect_warn="the face is a shadow before its background",
-    effect_bad="the face is a silhouette",
+    effect_bad="",
     advice="do not stand before a window; light the face",
     percentile=75.0,
 )
@@ -266,9 +271,10 @@ NOISE: Final = Rule(
     "Noise of the picture",
     "lighting",
     "of 255",
-    warn_at=6.0,
-    bad_at=16.0,
-    why="standard deviation on the skin (Immerkaer 1996); measured on our renders",
+    warn_at=7.0,
+    bad_at=12.5,
+    why="standard deviation on the skin (Immerkaer 1996); measured: mouths are .9 alike at 7, .75 "
+    "at 12.5",
     effect_warn="the mouth is calmer than the skin around it",
     effect_bad="landmarks tremble, and the mouth with them",
     advice="more light, so that the camera amplifies less",
@@ -316,10 +322,10 @@ BLOCKS: Final = Rule(
     "Blocks of compression",
     "damage",
     "ratio",
-    warn_at=2.6,
-    bad_at=4.5,
+    warn_at=3.0,
+    bad_at=6.5,
     why="steps across the borders of 8 x 8 blocks over steps elsewhere (Wang, Sheikh and Bovik "
-    "2002); measured on our renders",
+    "2002); measured: mouths are .9 alike at 3, and .77 at 6",
     effect_warn="the skin has blocks that the mouth has not",
     effect_bad="blocks are as large as lips",
     advice="use the original file, not the one from a messenger; record with more bits",
@@ -329,10 +335,10 @@ QUANTISER: Final = Rule(
     "Quantiser of the video",
     "damage",
     "QP",
-    warn_at=35.0,
-    bad_at=44.0,
-    why="mean over blocks, as H.264 and VP9 files say it on H.264's scale of 0 to 51; measured on "
-    "our renders",
+    warn_at=42.5,
+    bad_at=47.0,
+    why="mean over blocks, which H.264 files tell, 0 to 51; measured: lips are half a millimetre "
+    "beside their place at 42.5, 1 mm at 47",
     effect_warn="skin is smeared, and lips change shape at key frames",
     effect_bad="lips cannot be told from skin",
     advice="record with more bits: a CRF of 23 or less, 4 Mbit/s or more for 1080p",

@@ -29,7 +29,7 @@ _OPEN_GAP = 0.02
 """Gap between the lips, in face heights, from which a mouth counts as open."""
 _COVERED = 0.1
 """Share of the lips' surroundings, as in a render."""
-_DARK_FACE = 0.45
+_DARK_FACE = 0.25
 """Highlight of a face, 0 to 1, below which light from behind is what makes it dark."""
 _ANEW_S = 0.5
 """Frames further apart are not one stretch."""

@@ -49,7 +49,6 @@ class FaceQuality:
     noise: float
     sharpness: float
     """``detail_px`` of :class:`~edgeavatar.analysis.sharpness.Sharpness`."""
-    smear: float
     glare: float
     """See :func:`~edgeavatar.analysis.visibility.measure_glare`."""
     lips: float
@@ -86,7 +85,7 @@ def measure_face(bgr: ByteArray, face: FaceObservation) -> FaceQuality:
     """
     patch = cut_face(bgr, face)
     if patch is None:
-        return FaceQuality(face_height(face), 0.0, *(math.nan,) * 11)
+        return FaceQuality(face_height(face), 0.0, *(math.nan,) * 10)
     light = measure_light(bgr, face, patch)
     edges = measure_sharpness(patch)
     return FaceQuality(
@@ -100,7 +99,6 @@ def measure_face(bgr: ByteArray, face: FaceObservation) -> FaceQuality:
         backlight=light.backlight,
         noise=light.noise,
         sharpness=edges.detail_px,
-        smear=edges.smear,
         glare=measure_glare(patch),
         lips=measure_lips(patch),
     )

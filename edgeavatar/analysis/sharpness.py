@@ -2,8 +2,7 @@
 
 Zhuo and Sim, "Defocus map estimation from a single image" (2011): an edge that was blurred by s is
 blurred once more by a known s0. The slope falls by a ratio R that does not depend on the contrast,
-and s = s0 / sqrt(R^2 - 1). A face has soft edges of its own, so the sharpest of the strong ones
-tell of focus and movement.
+and s = s0 / sqrt(R^2 - 1). A face has soft edges of its own, which is allowed for.
 """
 
 from __future__ import annotations
@@ -26,10 +25,16 @@ _AGAIN: Final = 1.5
 """Blur that is added, in pixels."""
 _STRONG: Final = 0.04
 """Share of the places with the steepest slopes."""
-_SHARPEST: Final = 30.0
-"""Percentile of the blur on them that counts."""
+_SHARPEST: Final = 65.0
+"""Percentile of the blur on them that counts. A lower one sees the ends of the ramps that movement
+makes of edges, which are sharp."""
+_NATURAL: Final = 1.75
+"""Blur at that percentile over the blur that was added, of six faces: those have soft edges."""
 _LEAST_SLOPE: Final = 2.0
 """Levels per pixel below which a slope is noise."""
+_WIDE_PX: Final = 0.9
+"""Blur from which a picture of half the size tells more."""
+_SMALLEST_PX: Final = 64
 _LARGEST_PX: Final = 320
 """Height of a face above which half of the pixels tell as much."""
 
@@ -42,8 +47,6 @@ class Sharpness:
     """Standard deviation in pixels of the picture; NaN where there is no edge at all."""
     detail_px: float
     """Height of a sharp face that would show as much: at most that of the face."""
-    smear: float
-    """Base-2 logarithm of the blur along x over that along y; far from 0 in a moved picture."""
 
 
 def measure_sharpness(patch: FacePatch) -> Sharpness:
@@ -57,16 +60,30 @@ def measure_sharpness(patch: FacePatch) -> Sharpness:
     luma = patch.luma.astype(np.float32)
     scale = 1.0
     while patch.height_px / scale > _LARGEST_PX:
-        luma = np.asarray(cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-        scale *= 2.0
+        luma, scale = _halved(luma), 2.0 * scale
+    first = scale
     across, down = _blur_along(luma, 1), _blur_along(luma, 0)
+    # A wide blur is measured better where it is a few pixels wide.
+    while max(across, down) > _WIDE_PX and patch.height_px / scale > _SMALLEST_PX:
+        luma, scale = _halved(luma), 2.0 * scale
+        again = _blur_along(luma, 1), _blur_along(luma, 0)
+        if any(math.isnan(blur) for blur in again):
+            scale /= 2.0
+            break
+        across, down = again
     both = [blur for blur in (across, down) if not math.isnan(blur)]
     if not both:
-        return Sharpness(math.nan, math.nan, math.nan)
+        return Sharpness(math.nan, math.nan)
     blur = scale * max(both)
-    detail = patch.height_px * min(1.0, PIXEL_BLUR * scale / blur)
-    smear = math.log2(across / down) if len(both) == 2 else math.nan
-    return Sharpness(blur, detail, smear)
+    # What halving hides counts as sharp.
+    excess = max(0.0, blur * blur - (PIXEL_BLUR * first) ** 2)
+    detail = patch.height_px * PIXEL_BLUR / math.sqrt(excess + PIXEL_BLUR**2)
+    return Sharpness(blur, detail)
+
+
+def _halved(luma: FloatArray) -> FloatArray:
+    small = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def frame_sharpness(luma: ByteArray) -> float:
@@ -124,4 +141,4 @@ def _blur_along(luma: FloatArray, axis: int) -> float:
         return math.nan
     ratio = slope[strong] / softened[strong]
     blur = _AGAIN / np.sqrt(np.maximum(ratio * ratio - 1.0, 1e-6))
-    return float(np.percentile(blur, _SHARPEST))
+    return float(np.percentile(blur, _SHARPEST)) / _NATURAL

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeavatar.analysis.factors import picture_factors
 from edgeavatar.analysis.quality import measure_face, measure_frame
-from edgeavatar.analysis.results import Preflight, SourceFacts
+from edgeavatar.analysis.results import Factor, Preflight, SourceFacts
 from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.wav import whole_file
 from edgeavatar.errors import EdgeAvatarError
@@ -138,9 +138,17 @@ def preflight_notes(
     )
     # No face, and several faces: those stop a render, which says so itself.
     told = [factor for factor in worst if factor.name not in ("faces", "face-missing")]
-    return [f"{factor.title.lower()}: {factor.effect}; {factor.advice}" for factor in told][
-        :MOST_NOTES
+    return [
+        f"{factor.title.lower()} {_told(factor)}: {factor.effect}; {factor.advice}"
+        for factor in told[:MOST_NOTES]
     ]
+
+
+def _told(factor: Factor) -> str:
+    value = factor.value or 0.0
+    return (
+        f"{100 * value:.3g} %" if factor.unit == "share" else f"{value:.3g} {factor.unit}".strip()
+    )
 
 
 def _glances(
