@@ -13,6 +13,7 @@ import numpy as np
 from edgeavatar.errors import EdgeAvatarError
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.report.columns import main_rows
 from edgeavatar.report.figures import sentence
 from edgeavatar.report.pictures import Thumbnail
 from edgeavatar.types import Frame
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeavatar.analysis.results import Analysis, Factor
+    from edgeavatar.report.columns import Table
     from edgeavatar.types import ByteArray, FloatArray
     from edgeavatar.video.reader import VideoReader
 
@@ -84,7 +86,7 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
     index, times = analysis.frames.get("index"), analysis.frames.get("time_s")
     if index is None or times is None or not len(index):
         return []
-    rows = _main_rows(analysis)
+    rows = main_rows(analysis)
     chosen: list[Moment] = []
 
     def add(frame: int, kind: Literal["worst", "best"], caption: str) -> None:
@@ -157,15 +159,16 @@ def _with_frames(analysis: Analysis) -> list[Factor]:
     ]
 
 
-def _clearest(factor: Factor, rows: dict[str, np.ndarray]) -> int:
+def _clearest(factor: Factor, rows: Table) -> int:
     """Give the frame of its longest stretch in which a factor is seen best."""
     first, last = max(factor.frames, key=lambda span: span[1] - span[0])
     name, sign = _SEEN_BY.get(factor.name, ("", 1))
     if name in rows:
-        inside = np.flatnonzero((rows["index"] >= first) & (rows["index"] <= last))
+        index = rows["index"].astype(np.int64)
+        inside = np.flatnonzero((index >= first) & (index <= last))
         values = sign * np.abs(rows[name][inside].astype(float))
         if np.isfinite(values).any():
-            return int(rows["index"][inside[int(np.nanargmax(values))]])
+            return int(index[inside[int(np.nanargmax(values))]])
     return (first + last) // 2
 
 
@@ -190,16 +193,7 @@ def _frames_of(reader: VideoReader, moments: list[Moment]) -> Iterator[tuple[Mom
             return
 
 
-def _main_rows(analysis: Analysis) -> dict[str, np.ndarray]:
-    table = analysis.faces_by_frame
-    tracks = table.get("track")
-    if tracks is None or analysis.main_face is None:
-        return {}
-    own = tracks == analysis.main_face
-    return {name: values[own] for name, values in table.items()}
-
-
-def _box_at(rows: dict[str, np.ndarray], frame: int) -> _Box | None:
+def _box_at(rows: Table, frame: int) -> _Box | None:
     if not all(name in rows for name in ("index", "left", "top", "right", "bottom")):
         return None
     here = np.flatnonzero(rows["index"] == frame)
@@ -211,7 +205,7 @@ def _box_at(rows: dict[str, np.ndarray], frame: int) -> _Box | None:
     return (left, top, right, bottom) if right > left and bottom > top else None
 
 
-def _best_first(rows: dict[str, np.ndarray]) -> np.ndarray:
+def _best_first(rows: Table) -> np.ndarray:
     """Order the frames of a face from the best one on."""
     if not rows or not len(rows["index"]):
         return np.zeros(0, np.int64)
@@ -230,7 +224,7 @@ def _best_first(rows: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(rows["index"][np.argsort(-worth, kind="stable")])
 
 
-def _longest_gap(index: np.ndarray, rows: dict[str, np.ndarray]) -> int | None:
+def _longest_gap(index: np.ndarray, rows: Table) -> int | None:
     """Give the middle frame of the longest stretch without the main face."""
     missing = ~np.isin(index, rows["index"]) if rows else np.ones(len(index), bool)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], missing, [False])).astype(int)))
@@ -240,7 +234,7 @@ def _longest_gap(index: np.ndarray, rows: dict[str, np.ndarray]) -> int | None:
     return int(index[(first + last) // 2])
 
 
-def _what_is_wrong(rows: dict[str, np.ndarray], frame: int) -> str:
+def _what_is_wrong(rows: Table, frame: int) -> str:
     """Say why a frame is the worst of a face that nothing is said against."""
     if _value(rows, "mouth_covered", frame) > _LIKELY:
         return "Something is before the mouth."
@@ -251,17 +245,17 @@ def _what_is_wrong(rows: dict[str, np.ndarray], frame: int) -> str:
     return "The face is least clear here."
 
 
-def _what_is_good(rows: dict[str, np.ndarray], frame: int) -> str:
+def _what_is_good(rows: Table, frame: int) -> str:
     if _turned_deg(rows, frame) > _FRONTAL_DEG / 2:
         return "The best frame there is, though the head is turned."
     return "The face is seen from the front, and clearly."
 
 
-def _turned_deg(rows: dict[str, np.ndarray], frame: int) -> float:
+def _turned_deg(rows: Table, frame: int) -> float:
     return max(abs(_value(rows, name, frame)) for name in ("yaw_deg", "pitch_deg"))
 
 
-def _value(rows: dict[str, np.ndarray], name: str, frame: int) -> float:
+def _value(rows: Table, name: str, frame: int) -> float:
     """Give what a column says of a frame; 0 where it was not measured."""
     if name not in rows:
         return 0.0
@@ -270,7 +264,7 @@ def _value(rows: dict[str, np.ndarray], name: str, frame: int) -> float:
 
 
 def _photo_moment(analysis: Analysis) -> Moment:
-    rows = _main_rows(analysis)
+    rows = main_rows(analysis)
     box = _box_at(rows, int(rows["index"][0])) if rows and len(rows["index"]) else None
     caption = "The photo, with the mesh." if box else "The photo. No face was found in it."
     return Moment(0, 0.0, "best", caption, box)

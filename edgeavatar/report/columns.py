@@ -37,14 +37,26 @@ def column(table: Table, name: str) -> Floats | None:
 
 
 def main_rows(analysis: Analysis) -> Table:
-    """Give the rows of the main face, with ``time_s``; empty if there is none."""
+    """Give one row per frame with a face: the main face's, or the largest one's where it is not.
+
+    Tracks end at cuts, and a render goes on with the face that is there.
+
+    Returns
+    -------
+    dict
+        Columns as in ``faces_by_frame``, in the order of the frames, with ``time_s``; empty if no
+        face was seen.
+    """
     table = analysis.faces_by_frame
     index, tracks = table.get("index"), table.get("track")
     if index is None or tracks is None or len(index) == 0:
         return {}
-    wanted = analysis.main_face if analysis.main_face is not None else int(tracks.min())
-    rows = tracks == wanted
-    kept = {name: values[rows] for name, values in table.items() if len(values) == len(rows)}
+    sizes = column(table, "height_px")
+    sizes = np.zeros(len(index)) if sizes is None else np.nan_to_num(sizes)
+    order = np.lexsort((-sizes, tracks != analysis.main_face, index))
+    _, first = np.unique(index[order], return_index=True)
+    rows = order[first]
+    kept = {name: values[rows] for name, values in table.items() if len(values) == len(index)}
     times = column(analysis.frames, "time_s")
     frames = analysis.frames.get("index")
     if times is not None and frames is not None and len(frames) == len(times):

@@ -16,6 +16,7 @@ _UNITS: Final = {
     "ratio": "",
     "": "",
 }
+_WHOLE_DEG: Final = 10.0
 _BEST_SHARE: Final = 0.01
 """Shares are counted in frames or samples; a hundredth is what most of them can tell."""
 
@@ -56,6 +57,8 @@ def amount(value: float | None, unit: str, decimals: int | None = None) -> str:
         value, unit = value * 100, "%"
     if unit == "faces":
         return count(round(value), "face")
+    if unit == "deg" and decimals is None:
+        decimals = 0 if abs(value) >= _WHOLE_DEG else 1
     digits = rounded(value) if decimals is None else number(value, decimals)
     return f"{digits}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
 

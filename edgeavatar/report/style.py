@@ -118,7 +118,7 @@ thead th{font-size:.875rem;color:var(--soft);font-weight:600}
 tbody th{font-weight:600}
 .factors th[scope=rowgroup]{padding:1.3rem 0 .3rem;color:var(--soft);font-size:.875rem}
 .factors td p{margin:0 0 .3rem}
-.factors td p:last-child{margin:0}
+.factors td p:last-child,.factors .bound{margin:0}
 .factors .factor{width:19%}.factors .state{width:14%}.factors .measure{width:25%}
 .frames{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1.2rem;
   list-style:none;padding:0}

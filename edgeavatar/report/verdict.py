@@ -131,16 +131,13 @@ def sign(verdict: Verdict) -> Markup:
     )
 
 
-def bounds_of(factor: Factor) -> str:
+def bounds_of(factor: Factor) -> list[str]:
     """Write the bounds of a factor, in the direction in which it gets worse."""
-    warn, bad = factor.warn_at, factor.bad_at
     word = _direction(factor)
-    parts = []
-    if warn is not None:
-        parts.append(f"costs quality {word} {bound(warn, factor.unit)}")
-    if bad is not None:
-        parts.append(f"not usable {word} {bound(bad, factor.unit)}")
-    return "; ".join(parts) or "no bound"
+    bounds = (("costs quality", factor.warn_at), ("not usable", factor.bad_at))
+    return [
+        f"{cost} {word} {bound(value, factor.unit)}" for cost, value in bounds if value is not None
+    ]
 
 
 def _direction(factor: Factor) -> str:
@@ -185,7 +182,7 @@ def _first_step(factor: Factor) -> Markup:
     return element(
         "li",
         element("a", factor.title, href=f"#{_anchor(factor)}"),
-        f": {amount(factor.value, factor.unit)} ({bounds_of(factor)}). ",
+        f": {amount(factor.value, factor.unit)} ({'; '.join(bounds_of(factor))}). ",
         sentence(factor.advice or factor.effect),
     )
 
@@ -207,7 +204,7 @@ def _row(factor: Factor, analysis: Analysis, clock: Clock) -> Markup:
         element(
             "td",
             None if value == UNKNOWN else element("p", value, class_="num"),
-            element("p", bounds_of(factor), class_="small soft"),
+            (element("p", told, class_="small soft bound") for told in bounds_of(factor)),
             class_="measure",
         ),
         element(

@@ -21,6 +21,8 @@ from edgeavatar.report.markup import Markup, element, text
         (-19.3, "LUFS", "\u221219 LUFS"),
         (-0.0001, "", "0.000"),
         (22.6, "deg", "23°"),
+        (0.58, "deg", "0.6°"),
+        (2.0, "faces", "2 faces"),
         (0.75, "ratio", "0.75"),
         (13400.0, "Hz", "13 000 Hz"),
         (None, "px", "not measured"),

@@ -23,6 +23,7 @@ from edgeavatar.analysis.results import (
     Style,
     TimedWord,
 )
+from edgeavatar.report.columns import main_rows
 from edgeavatar.report.page import render_page
 from edgeavatar.report.pictures import MadeWith, ReportPictures
 from edgeavatar.report.script import SCRIPT
@@ -190,8 +191,8 @@ def test_verdict_names_the_worst_first_with_its_value_and_advice(read_page: Any)
         "2 of 6 factors are good, 2 cost quality, 1 makes it unusable, 1 could not be judged"
         in text
     )
-    assert "costs quality below 20 dB; not usable below 10 dB" in text
-    assert "costs quality above 2 %; not usable above 10 %" in text
+    assert "17 dB (costs quality below 20 dB; not usable below 10 dB)" in text
+    assert "18 % (costs quality above 2 %; not usable above 10 %)" in text
 
 
 def test_times_within_the_preview_seek_it(read_page: Any) -> None:
@@ -329,3 +330,21 @@ def test_silence_says_so(read_page: Any) -> None:
     found = replace(findings.heard(), speech=silent, words=())
     page = read_page(render_page(found, ReportPictures()))
     assert "No speech was heard." in page.text
+
+
+def test_after_a_cut_the_face_that_is_there_is_drawn(read_page: Any) -> None:
+    """Tracks end at cuts; of several faces in a frame, the main one is drawn, or the largest."""
+    base = findings.filmed()
+    table: dict[str, Any] = dict(base.faces_by_frame)
+    late = table["index"] >= 150
+    other = {name: values.copy() for name, values in table.items()}
+    other["track"] = np.full(len(other["index"]), 2)
+    both = {name: np.concatenate([values[~late], other[name]]) for name, values in table.items()}
+    heights = np.concatenate([np.full((~late).sum(), 100.0), np.full(len(late), 300.0)])
+    found = replace(base, faces_by_frame={**both, "height_px": heights})
+    page = read_page(render_page(found, ReportPictures()))
+    assert "The face is seen in 95 % of the frames." in page.text
+    rows: dict[str, Any] = dict(main_rows(found))
+    assert len(rows["index"]) == len(set(rows["index"].tolist()))
+    assert set(rows["track"][rows["index"] < 135].tolist()) == {0}
+    assert set(rows["track"][rows["index"] >= 150].tolist()) == {2}

@@ -142,8 +142,8 @@ def test_mesh_is_drawn_on_the_face_and_nowhere_else(
     assert len(best.jpeg) < 60_000
     assert "mesh" in best.alt
     assert shown[1].alt.endswith("no face found.")
-    # The same frame, without a tracker that could find a face in it.
-    bare = draw_thumbnails(replace(found, main_face=None), clip)
+    bare = draw_thumbnails(replace(found, faces_by_frame={}), clip)
+    assert bare
     assert all("mesh" not in thumbnail.alt for thumbnail in bare)
     # Lines are as light blue as nothing else in the picture.
     assert (face[:, :, 0].astype(int) - face[:, :, 2] > 50).mean() < 0.001
@@ -240,7 +240,7 @@ def test_faults_leave_nothing_behind(found: Analysis, clip: Path, tmp_path: Path
     with pytest.raises(MediaError, match="no such file"):
         write_report(found, tmp_path / "gone.mp4", path)
     with pytest.raises(OutputError):
-        write_report(replace(found, main_face=None), clip, tmp_path / "nowhere" / "report.html")
+        write_report(replace(found, faces_by_frame={}), clip, tmp_path / "nowhere" / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -249,7 +249,7 @@ def test_a_preview_that_cannot_be_made_is_a_note(
 ) -> None:
     monkeypatch.setattr("edgeavatar.pipeline.reporting.LARGEST_BYTES", 110_000)
     path = tmp_path / "report.html"
-    write_report(replace(found, main_face=None), clip, path)
+    write_report(replace(found, faces_by_frame={}), clip, path)
     page = read_page(path.read_text("utf-8"))
     assert not page.all("video")
     assert "There is no preview: it would make this file too large." in page.text
