@@ -16,6 +16,7 @@ from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.decode import sound_duration_s
 from edgeavatar.audio.wav import whole_file
 from edgeavatar.errors import MediaError, ModelNotFound, UsageError
+from edgeavatar.face.choice import DOMINANT
 from edgeavatar.pipeline.analysis_files import subtitles_of, summary_json
 from edgeavatar.pipeline.job import same_place
 from edgeavatar.pipeline.picture_analysis import look_at_photo, look_at_video
@@ -261,7 +262,7 @@ def _put_together(
         facts,
         seen.frames,
         seen.faces,
-        main_face=found.main_face,
+        dominant=DOMINANT,
         quantiser=mean_quantiser(path) if filmed else None,
     )
     if heard is not None:
