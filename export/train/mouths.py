@@ -8,7 +8,8 @@ the renderer sees (:mod:`edgeavatar.rendering.layers`).
 
 - London: neutral to smiling and back; and neutral to smiles that are half closed, made by moving
   the lips of the smiling photo over its own teeth, which stay with the skull.
-- GRID: from the most closed frame of a clip to others, with one more frame as the reference.
+- GRID: from the most closed frame of a clip to others, with one more frame as the reference; each
+  target with the frame after it, so that steadiness can be learned.
 - Rig: the photographed people with open mouths, made up by :mod:`export.train.rig_mouths`.
 
 Some are drawn over modelled teeth that were fitted to the person's own, as the runtime has them
@@ -94,6 +95,8 @@ class Sample:
     """The light on what is between its lips may be learned from, and the rim; not its teeth."""
     fitted: bool = False
     """The modelled teeth are fitted to the person's own."""
+    follows: str = ""
+    """Name of the sample whose target is the frame before, all else being the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,7 @@ def sample_of(
     size: int,
     teeth_known: bool,
     reference: Look | None = None,
+    follows: str = "",
 ) -> Sample:
     """Draw one sample."""
     face, matrix = in_picture_of(target, source)
@@ -267,6 +271,7 @@ def sample_of(
         skin_matched(truth, layers.warped, still),
         teeth_known,
         fitted=painter.fitted,
+        follows=follows,
     )
 
 
@@ -335,14 +340,18 @@ def london_samples(
 def grid_samples(
     folder: Path, tracker: FaceTracker, basis: FaceBasis, seed: int = 5
 ) -> Iterator[Sample]:
-    """Yield two samples of every other clip: its widest mouth, and any."""
+    """Yield two pairs of every other clip: its widest mouth, any, and the frame after each."""
     draw = np.random.default_rng(seed)
     for path in sorted(folder.glob("*.mp4"))[::2]:
         tracker.reset()
         with av.open(str(path)) as container:
             pictures = [f.to_ndarray(format="bgr24") for f in container.decode(video=0)]
-        looks = [look_at(p, tracker) for p in pictures[::3]]
-        seen = [look for look in looks if look is not None]
+        seen, after = [], []
+        for now, then in zip(pictures[::3], pictures[1::3], strict=False):
+            pair = look_at(now, tracker), look_at(then, tracker)
+            if pair[0] is not None:
+                seen.append(pair[0])
+                after.append(pair[1])
         if len(seen) < 12:
             continue
         gaps = np.array([_gap(look.face) for look in seen])
@@ -358,16 +367,21 @@ def grid_samples(
         painter = Painter(person, light, tracker.canonical.triangles, found)
         for k in targets:
             far = [i for i in order[::-1] if abs(int(i) - k) >= 3 and seen[i] is not source]
-            yield sample_of(
-                f"{path.stem}-{k}",
-                painter,
-                source,
-                seen[k],
-                held_out=held_out,
-                size=GRID_SIZE,
-                teeth_known=False,
-                reference=seen[far[int(draw.integers(0, 3))]],
-            )
+            reference = seen[far[int(draw.integers(0, 3))]]
+            name = f"{path.stem}-{k}"
+            for target, own, follows in ((seen[k], name, ""), (after[k], f"{name}+", name)):
+                if target is not None:
+                    yield sample_of(
+                        own,
+                        painter,
+                        source,
+                        target,
+                        held_out=held_out,
+                        size=GRID_SIZE,
+                        teeth_known=False,
+                        reference=reference,
+                        follows=follows,
+                    )
 
 
 def _gap(face: FaceObservation) -> float:
@@ -409,6 +423,7 @@ def write(path: Path, samples: list[Sample]) -> None:
             "light_known": s.light_known,
             "fitted": s.fitted,
             "reference": s.layers.reference is not None,
+            "follows": s.follows,
         }
         for s in samples
     ]

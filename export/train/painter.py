@@ -48,6 +48,12 @@ TOOTH_PX = 16
 REFERENCE_KEPT = 0.6
 BLURRED = 0.25
 LEARNING_RATE = 1.5e-3
+STEADY = 2.0
+"""How much it counts that what is made changes from one frame to the next as film does."""
+GRAIN_PX = 2
+"""Over so much film is averaged first: its grain changes, and no net should."""
+AVERAGED = 0.999
+"""Of the weights that are kept, how much stays a step: a mean over the last thousand."""
 
 
 @dataclass
@@ -94,6 +100,8 @@ class Batch:
     drawn: Tensor
     """``(b, 1, 1, 1)``: 1 where the target's cavity is drawn: its teeth are nobody's, but its rim,
     its colours on the whole, and what a reference shows of it, are right."""
+    before: Tensor
+    """``(b,)`` int64: the sample whose target is the frame before; itself if there is none."""
 
 
 def gather(corpus: Corpus, chosen: list[int]) -> Batch:
@@ -122,19 +130,39 @@ def gather(corpus: Corpus, chosen: list[int]) -> Batch:
         values = [float(bool(corpus.index[i].get(key, False))) for i in chosen]
         return torch.tensor(values, device=at.device)[:, None, None, None]
 
-    return Batch(layers, target, told("teeth_known"), told("light_known"))
+    names = {str(corpus.index[i]["name"]): k for k, i in enumerate(chosen)}
+    before = [names.get(str(corpus.index[i].get("follows", "")), k) for k, i in enumerate(chosen)]
+    before = torch.tensor(before, device=at.device)
+    return Batch(layers, target, told("teeth_known"), told("light_known"), before)
+
+
+def together(parts: list[Batch]) -> Batch:
+    """Put batches behind each other."""
+    starts = np.cumsum([0, *(len(part.target) for part in parts)])
+    return Batch(
+        torch.cat([part.layers for part in parts]),
+        torch.cat([part.target for part in parts]),
+        torch.cat([part.teeth for part in parts]),
+        torch.cat([part.drawn for part in parts]),
+        torch.cat([part.before + int(k) for part, k in zip(parts, starts, strict=False)]),
+    )
 
 
 def disturb(batch: Batch, generator: torch.Generator) -> Batch:
-    """Change light, colour and side, the same in all pictures; the model's light a little more."""
+    """Change light, colour and side, the same in all pictures; the model's light a little more.
+
+    A frame and the one before it are changed alike.
+    """
     layers, target = batch.layers, batch.target
     b, device = len(target), target.device
 
     def normal(channels: int, spread: float) -> Tensor:
-        return spread * torch.randn(b, channels, 1, 1, generator=generator, device=device)
+        drawn = torch.randn(b, channels, 1, 1, generator=generator, device=device)
+        return spread * drawn[batch.before]
 
     def chosen(share: float) -> Tensor:
-        return (torch.rand(b, 1, 1, 1, generator=generator, device=device) < share).float()
+        drawn = torch.rand(b, 1, 1, 1, generator=generator, device=device)
+        return (drawn[batch.before] < share).float()
 
     line = torch.linspace(-1.0, 1.0, SIZE, device=device)
     slope = normal(1, 0.25) * line[None, None, None] + normal(1, 0.12) * line[None, None, :, None]
@@ -167,14 +195,16 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
     mirrored = torch.cat([mirrored[:, :8], -mirrored[:, 8:9], mirrored[:, 9:]], dim=1)
     layers = layers + sides * (mirrored - layers)
     target = target + sides * (target.flip(3) - target)
-    layers, target = moved(layers, target, generator)
-    return Batch(layers, target, teeth, batch.drawn)
+    layers, target = moved(layers, target, batch.before, generator)
+    return Batch(layers, target, teeth, batch.drawn, batch.before)
 
 
-def moved(layers: Tensor, target: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def moved(
+    layers: Tensor, target: Tensor, before: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Turn, scale and push whole samples a little: there are few people to learn from."""
     b, device = len(target), target.device
-    u = torch.rand(4, b, generator=generator, device=device) * 2.0 - 1.0
+    u = torch.rand(4, b, generator=generator, device=device)[:, before] * 2.0 - 1.0
     turn, size = 0.12 * u[0], torch.exp(0.1 * u[1])
     cos, sin = size * torch.cos(turn), size * torch.sin(turn)
     theta = torch.stack([cos, -sin, 0.06 * u[2], sin, cos, 0.06 * u[3]], dim=1).view(b, 2, 3)
@@ -207,17 +237,19 @@ def free_of(batch: Batch) -> Tensor:
     return (cavity + batch.drawn * (core - cavity)) * (1.0 - batch.teeth)
 
 
-def looked_at(layers: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def looked_at(
+    layers: Tensor, before: Tensor | None = None, generator: torch.Generator | None = None
+) -> Tensor:
     """Make layers as small as the net is given them.
 
     With a generator, some are blurred first: a small face has fewer pixels than that.
     """
     small = functional.avg_pool2d(layers, SIZE // NET_SIZE)
-    if generator is None:
+    if generator is None or before is None:
         return small
     coarse = functional.avg_pool2d(small, 2)
     coarse = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-    u = torch.rand(len(layers), 1, 1, 1, generator=generator, device=layers.device)
+    u = torch.rand(len(layers), 1, 1, 1, generator=generator, device=layers.device)[before]
     return torch.where(u < BLURRED, coarse, small)
 
 
@@ -263,6 +295,21 @@ def painting_loss(made: Tensor, batch: Batch, alpha: Tensor, gain: Tensor) -> Te
     )
 
 
+def unsteadiness(made: Tensor, batch: Batch) -> Tensor:
+    """Tell how differently from film what is made changes from frame to frame.
+
+    Errors that stay the same from frame to frame do not count here: they are not seen to move.
+    """
+    later = torch.nonzero(batch.before != torch.arange(len(made), device=made.device))[:, 0]
+    if not len(later):
+        return made.sum() * 0.0
+    earlier = batch.before[later]
+    error = functional.avg_pool2d(made - batch.target, GRAIN_PX)
+    weight = functional.avg_pool2d(weights_of(batch), GRAIN_PX)
+    both = torch.minimum(weight[later], weight[earlier])
+    return ((error[later] - error[earlier]).abs() * both).sum() / (3.0 * both.sum() + 1e-6)
+
+
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Structural similarity of grey pictures ``(b, 1, h, w)``, per pixel (Wang et al. 2004)."""
     x = torch.arange(11, device=a.device).float() - 5.0
@@ -287,6 +334,8 @@ class Trainer:
         self.device = str(next(iter(corpora.values())).cavity.device)
         torch.manual_seed(options.seed)
         self.net = Painter(options.width).to(self.device)
+        self.kept = Painter(options.width).to(self.device)
+        self.steady, self.rate = options.steady, options.rate
         self.draw = np.random.default_rng(options.seed)
         self.generator = torch.Generator(device=self.device).manual_seed(options.seed + 1)
         self.piles: dict[str, tuple[Corpus, list[int]]] = {}
@@ -297,50 +346,58 @@ class Trainer:
                 pile = self.tests if entry["held_out"] else self.piles
                 pile.setdefault(key, (corpus, []))[1].append(i)
         self.counts = {k: max(1, round(options.batch * s)) for k, s in SHARES.items()}
+        self.after = {name: _following(corpus) for name, corpus in corpora.items()}
 
     def batch(self) -> Batch:
-        """Draw a batch."""
+        """Draw a batch; half of the film, if it has them, are the frames after the other half."""
         parts = []
         for key, count in self.counts.items():
             if key in self.piles:
                 corpus, pile = self.piles[key]
-                parts.append(gather(corpus, self.draw.choice(pile, count).tolist()))
-        whole = Batch(
-            torch.cat([p.layers for p in parts]),
-            torch.cat([p.target for p in parts]),
-            torch.cat([p.teeth for p in parts]),
-            torch.cat([p.drawn for p in parts]),
-        )
-        return disturb(whole, self.generator)
+                after = self.after.get(key, {})
+                first = [i for i in pile if i in after] if after else pile
+                chosen = self.draw.choice(first, (count + 1) // 2 if after else count).tolist()
+                parts.append(gather(corpus, chosen + [after[i] for i in chosen if after]))
+        return disturb(together(parts), self.generator)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state)
 
     def paint(
-        self, layers: Tensor, generator: torch.Generator | None = None
+        self, net: Painter, batch: Batch, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run the net; returns the picture, alpha and gain."""
+        layers = batch.layers
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device != "cpu"):
-            wishes, tints, gain = self.net(looked_at(layers, generator))
+            wishes, tints, gain = net(looked_at(layers, batch.before, generator))
         gain = gain.float()
         made, alpha = mix(layers, wishes.float(), tints.float(), gain)
         return made, alpha, gain
 
     def run(self, minutes: float, log: list[str]) -> None:
         """Train for some time."""
-        optimizer = torch.optim.AdamW(self.net.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+        optimizer = torch.optim.AdamW(self.net.parameters(), lr=self.rate, weight_decay=0.02)
+        self.kept.load_state_dict(self.net.state_dict())
         began, step, shown = time.time(), 0, 0.0
         while (passed := (time.time() - began) / (60.0 * minutes)) < 1.0:
             warm = min(1.0, (step + 1) / 200.0)
             for group in optimizer.param_groups:
-                group["lr"] = (
-                    LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * passed)))
-                )
+                group["lr"] = self.rate * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * passed)))
             batch = self.batch()
-            made, alpha, gain = self.paint(batch.layers, self.generator)
+            made, alpha, gain = self.paint(self.net, batch, self.generator)
             loss = painting_loss(made, batch, alpha, gain)
+            loss = loss + self.steady * unsteadiness(made, batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
             optimizer.step()
             step += 1
+            with torch.no_grad():
+                share = 1.0 - min(AVERAGED, step / (step + 10.0))
+                for mean, value in zip(self.kept.parameters(), self.net.parameters(), strict=True):
+                    mean.lerp_(value, share)
             if passed >= shown:
                 shown += 0.1
                 _tell(
@@ -350,27 +407,31 @@ class Trainer:
 
     @torch.no_grad()
     def scores(self) -> dict[str, list[float]]:
-        """SSIM around the lips and error in the cavity on what is held out: untrained, trained."""
+        """SSIM around the lips and error in the cavity on what is held out: untrained, trained.
+
+        And how unsteady film is, in levels: untrained, trained.
+        """
         found: dict[str, list[float]] = {}
         for key, (corpus, pile) in self.tests.items():
             for seen in (False, True):
-                sums = np.zeros(5)
+                sums = np.zeros(8)
                 for first in range(0, len(pile), 16):
                     batch = gather(corpus, pile[first : first + 16])
-                    layers = batch.layers.clone()
-                    if seen and not layers[:, 13].any():
+                    if seen and not batch.layers[:, 13].any():
                         continue
                     if not seen:
-                        layers[:, 10:] = 0.0
-                    sums += self._sums(layers, batch.target)
+                        batch.layers[:, 10:] = 0.0
+                    sums += self._sums(batch)
                 if sums[0]:
                     name = f"{key}+reference" if seen else key
-                    found[name] = [round(float(v), 4) for v in sums[[1, 2]] / sums[0]]
-                    found[name] += [round(float(v), 4) for v in sums[[3, 4]] / sums[0]]
+                    found[name] = [round(float(v), 4) for v in sums[1:5] / sums[0]]
+                    if sums[5]:
+                        found[name] += [round(255.0 * float(v), 3) for v in sums[6:] / sums[5]]
         return found
 
-    def _sums(self, layers: Tensor, target: Tensor) -> np.ndarray:
-        made = self.paint(layers)[0]
+    def _sums(self, batch: Batch) -> np.ndarray:
+        layers, target = batch.layers, batch.target
+        made = self.paint(self.kept, batch)[0]
         cavity = layers[:, 6:7]
         before = layers[:, :3] + cavity * (layers[:, 3:6] - layers[:, :3])
         box = functional.max_pool2d(layers[:, 7:8], 49, 1, 24)
@@ -383,7 +444,10 @@ class Trainer:
         for x in grey[:2]:
             wrong = ((x - grey[2]).abs() * cavity).sum((1, 2, 3)) / (cavity.sum((1, 2, 3)) + 50.0)
             values.append(float(wrong.sum()))
-        return np.array(values)
+        pairs = int((batch.before != torch.arange(len(target), device=target.device)).sum())
+        return np.array(
+            [*values, pairs, *(pairs * float(unsteadiness(x, batch)) for x in (before, made))]
+        )
 
     @torch.no_grad()
     def sheet(self, path: Path, rows: int = 10) -> None:
@@ -391,11 +455,12 @@ class Trainer:
         lines = []
         for corpus, pile in self.tests.values():
             for i in pile[:: max(1, len(pile) // rows)][:rows]:
-                batch = gather(corpus, [i])
-                blind = batch.layers.clone()
-                blind[:, 10:] = 0.0
-                before = blind[:, :3] + blind[:, 6:7] * (blind[:, 3:6] - blind[:, :3])
-                views = [before, self.paint(blind)[0], self.paint(batch.layers)[0], batch.target]
+                batch, blind = gather(corpus, [i]), gather(corpus, [i])
+                layers = blind.layers
+                layers[:, 10:] = 0.0
+                before = layers[:, :3] + layers[:, 6:7] * (layers[:, 3:6] - layers[:, :3])
+                made = [self.paint(self.kept, x)[0] for x in (blind, batch)]
+                views = [before, *made, batch.target]
                 lines.append(torch.cat(views, dim=3)[0])
         picture = torch.cat(lines, dim=1).permute(1, 2, 0).clamp(0, 1) * 255.0
         Image.fromarray(picture.byte().cpu().numpy()).save(path, quality=90)
@@ -403,8 +468,15 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         draft = path.with_suffix(".part")
-        torch.save(self.net.state_dict(), draft)
+        torch.save(self.kept.state_dict(), draft)
         draft.replace(path)
+
+
+def _following(corpus: Corpus) -> dict[int, int]:
+    """Give, for each sample that has one, the sample of the frame after."""
+    names = {str(entry["name"]): i for i, entry in enumerate(corpus.index)}
+    follows = [(str(entry.get("follows", "")), i) for i, entry in enumerate(corpus.index)]
+    return {names[name]: i for name, i in follows if name in names}
 
 
 def _tell(log: list[str], line: str) -> None:
@@ -420,6 +492,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--width", type=int, default=FULL_WIDTH)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE)
+    parser.add_argument("--steady", type=float, default=STEADY)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -431,7 +505,7 @@ def main() -> None:
     trainer = Trainer(corpora, options)
     checkpoint = options.output / "painter.pt"
     if checkpoint.exists():
-        trainer.net.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True))
+        trainer.restore(checkpoint)
     log: list[str] = []
     trainer.run(options.minutes, log)
     trainer.save(checkpoint)

@@ -141,10 +141,17 @@ def test_the_graph_decides_the_same() -> None:
         assert (right - found).abs().max() < 2e-3
 
 
+def alone(layers, target, teeth, drawn):  # type: ignore[no-untyped-def]
+    """Make a batch in which no sample follows another."""
+    from export.train.painter import Batch
+
+    return Batch(layers, target, teeth, drawn, torch.arange(len(layers)))
+
+
 def test_it_learns_a_tint() -> None:
     """A few steps on one sample bring the painted interior nearer to the target's colour."""
     from export.nets.painter import Painter, mix
-    from export.train.painter import Batch, looked_at, painting_loss
+    from export.train.painter import looked_at, painting_loss
 
     torch.manual_seed(0)
     layers = layers_of()
@@ -152,7 +159,7 @@ def test_it_learns_a_tint() -> None:
     target[:, :, 30:38, 20:44] = 0.6 * layers[:, 3:6, 30:38, 20:44]
     grown = torch.nn.functional.interpolate(layers, size=(256, 256), mode="nearest")
     wanted = torch.nn.functional.interpolate(target, size=(256, 256), mode="nearest")
-    batch = Batch(grown, wanted, torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
+    batch = alone(grown, wanted, torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
     net = Painter(16)
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
     losses = []
@@ -165,6 +172,50 @@ def test_it_learns_a_tint() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+# ------------------------------------------------------------------------------------ steadiness
+
+
+def pair_of_frames():  # type: ignore[no-untyped-def]
+    """Make a mouth and the frame after it, in which it is darker."""
+    from export.train.painter import Batch
+
+    layers = open_mouth()[0].repeat(2, 1, 1, 1)
+    target = layers[:, :3].clone()
+    target[1] *= 0.9
+    one = torch.ones(2, 1, 1, 1)
+    return Batch(layers, target, one, 0.0 * one, torch.tensor([0, 0]))
+
+
+def test_what_changes_as_film_does_is_steady_whatever_it_looks_like() -> None:
+    from export.train.painter import unsteadiness
+
+    batch = pair_of_frames()
+    same_error = batch.target - 0.1
+    assert float(unsteadiness(same_error, batch)) == pytest.approx(0.0, abs=1e-6)
+    flicker = batch.target.clone()
+    flicker[1] += 0.1
+    assert float(unsteadiness(flicker, batch)) == pytest.approx(0.1, rel=1e-3)
+    assert (
+        float(unsteadiness(flicker, alone(batch.layers, batch.target, batch.teeth, batch.drawn)))
+        == 0.0
+    )
+
+
+def test_a_frame_is_disturbed_as_the_one_before() -> None:
+    from export.train.painter import disturb, looked_at
+
+    batch = pair_of_frames()
+    batch.layers[:, 13] = 1.0
+    batch.layers[:, 10:13] = 0.4
+    for seed in range(6):
+        generator = torch.Generator().manual_seed(seed)
+        made = disturb(batch, generator)
+        assert torch.equal(made.layers[0], made.layers[1])
+        assert not torch.equal(made.target[0], made.target[1])
+        small = looked_at(made.layers, made.before, generator)
+        assert torch.equal(small[0], small[1])
 
 
 # ------------------------------------------------------------------------------- drawn open mouths
@@ -192,13 +243,11 @@ def loss_of(made, batch) -> float:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("kind", ["own", "film", "drawn"])
 def test_a_drawn_mouth_tells_its_light_and_its_rim_but_not_its_teeth(kind: str) -> None:
-    from export.train.painter import Batch
-
     layers, middle = open_mouth()
     one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
     told = {"own": (one, zero), "film": (zero, zero), "drawn": (zero, one)}[kind]
     shown = layers[:, :3] + layers[:, 6:7] * (layers[:, 3:6] - layers[:, :3])
-    batch = Batch(layers, shown, *told)
+    batch = alone(layers, shown, *told)
 
     def cost(made) -> float:  # type: ignore[no-untyped-def]
         return (loss_of(made, batch) - loss_of(shown, batch)) / float((made - shown).abs().mean())
@@ -226,23 +275,23 @@ def test_a_drawn_mouth_tells_its_light_and_its_rim_but_not_its_teeth(kind: str) 
 
 
 def test_skin_beside_a_drawn_mouth_hardly_counts() -> None:
-    from export.train.painter import Batch, weights_of
+    from export.train.painter import weights_of
 
     layers, _ = open_mouth()
     zero, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
-    film, drawn = (weights_of(Batch(layers, layers[:, :3], zero, d)) for d in (zero, one))
+    film, drawn = (weights_of(alone(layers, layers[:, :3], zero, d)) for d in (zero, one))
     assert (drawn[..., :50, :] < 0.25 * film[..., :50, :]).all()
     assert (drawn[..., 85:95, 70:180] > 1.5).all()
 
 
 def test_a_reference_tells_the_teeth_of_a_drawn_mouth() -> None:
-    from export.train.painter import SEEN, Batch, disturb
+    from export.train.painter import SEEN, disturb
 
     layers, _ = open_mouth()
     layers = layers.repeat(40, 1, 1, 1)
     layers[:, 13] = 1.0
     drawn = torch.cat([torch.ones(20, 1, 1, 1), torch.zeros(20, 1, 1, 1)])
-    batch = Batch(layers, layers[:, :3], torch.zeros(40, 1, 1, 1), drawn)
+    batch = alone(layers, layers[:, :3], torch.zeros(40, 1, 1, 1), drawn)
     made = disturb(batch, torch.Generator().manual_seed(1))
     kept = made.layers[:, 13, 128, 128] > 0.5
     assert 8 < int(kept.sum()) < 36
@@ -263,13 +312,15 @@ def test_a_batch_has_its_share_of_every_kind(tmp_path: Path) -> None:
 
     draw = np.random.default_rng(0)
 
-    def sample(name: str, *, held_out: bool, drawn: bool) -> Sample:
+    def sample(name: str, *, held_out: bool, drawn: bool, follows: str = "") -> Sample:
         pictures = [draw.integers(0, 256, (64, 64, 3)).astype(np.uint8) for _ in range(4)]
         masks = [np.zeros((64, 64), np.float32) for _ in range(2)]
         masks[0][24:40, 20:44] = masks[1][16:48, 16:48] = 1.0
         shift = np.zeros((64, 64, 2), np.float32)
         layers = MouthLayers(pictures[0], pictures[1], *masks, shift, pictures[2])
-        return Sample(name, held_out, layers, pictures[3], not drawn, light_known=drawn)
+        return Sample(
+            name, held_out, layers, pictures[3], not drawn, light_known=drawn, follows=follows
+        )
 
     names = {"london": ("1-ns", "1-sn", "1-n0.45"), "grid": ("a-3",), "rig": ("1-0", "1-6")}
     for part, kinds in names.items():
@@ -278,23 +329,37 @@ def test_a_batch_has_its_share_of_every_kind(tmp_path: Path) -> None:
             for name in kinds
             for held in (False, True)
         ]
+        if part == "grid":
+            found = [
+                sample(name, held_out=held, drawn=False, follows=follows)
+                for held, stem in ((False, "a"), (True, "b"))
+                for name, follows in ((f"{stem}-3", ""), (f"{stem}-3+", f"{stem}-3"))
+            ]
         write(tmp_path / f"{part}.npz", found)
     assert not list(tmp_path.glob("*.part*"))
     corpora = {name: load(tmp_path / f"{name}.npz", "cpu") for name in PARTS}
-    trainer = Trainer(corpora, argparse.Namespace(seed=0, width=16, batch=20))
+    trainer = Trainer(
+        corpora, argparse.Namespace(seed=0, width=16, batch=20, steady=2.0, rate=1e-3)
+    )
     assert sum(SHARES.values()) == pytest.approx(1.0)
     assert set(trainer.piles) == set(trainer.tests) == set(SHARES)
     for corpus, pile in trainer.piles.values():
         assert not any(corpus.index[i]["held_out"] for i in pile)
     batch = trainer.batch()
     assert len(batch.layers) == sum(trainer.counts.values())
+    # Film comes in pairs: half of it is the frame after the other half.
+    film = trainer.counts["grid"]
+    assert int((batch.before != torch.arange(len(batch.layers))).sum()) == film // 2 > 0
     assert float(batch.drawn.sum()) == trainer.counts["rig"] == round(20 * SHARES["rig"])
     # And it learns from it: a step down its own loss changes every head.
     from export.train.painter import painting_loss
 
-    made, alpha, gain = trainer.paint(batch.layers, trainer.generator)
+    made, alpha, gain = trainer.paint(trainer.net, batch, trainer.generator)
     painting_loss(made, batch, alpha, gain).backward()
     for head in (trainer.net.wishes, trainer.net.light, trainer.net.shade):
         assert head.weight.grad is not None
     assert float(trainer.net.wishes.weight.grad.abs().sum()) > 0.0
-    assert {"rig", "rig+reference"} <= set(trainer.scores())
+    scores = trainer.scores()
+    assert {"rig", "rig+reference"} <= set(scores)
+    assert len(scores["grid"]) == 6
+    assert len(scores["ns"]) == 4
