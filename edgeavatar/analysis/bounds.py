@@ -201,9 +201,10 @@ MOUTH_OPEN: Final = Rule(
     "share",
     warn_at=0.5,
     bad_at=None,
-    why="of the frames; lips that never close are taken for the mouth at rest",
-    effect_warn="the source speaks itself or holds the mouth open: jaw and cheeks move with words "
-    "that are not said, and closures are weaker",
+    why="of the frames, lips further apart than in a smile that shows teeth, up to which lips were "
+    "measured to close as well as from rest",
+    effect_warn="the mouth at rest stays open, and jaw and cheeks keep the shape of what the source "
+    "says",
     effect_bad="",
     advice="film the person listening, with the mouth closed",
 )

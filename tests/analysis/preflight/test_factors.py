@@ -77,7 +77,7 @@ def test_a_good_video_is_good_in_everything() -> None:
         ("side-light", "side_light", -1.8, 3.5),
         ("picture-noise", "noise", 9.0, 30.0),
         ("blocks", "blockiness", 3.6, 7.0),
-        ("mouth-open", "aperture", 0.05, None),
+        ("mouth-open", "aperture", 0.1, None),
         ("mouth-covered", "mouth_covered", None, 0.5),
     ],
 )
