@@ -203,8 +203,8 @@ MOUTH_OPEN: Final = Rule(
     bad_at=None,
     why="of the frames, lips further apart than in a smile that shows teeth, up to which lips were "
     "measured to close as well as from rest",
-    effect_warn="the mouth at rest stays open, and jaw and cheeks keep the shape of what the source "
-    "says",
+    effect_warn="the mouth at rest stays open, and jaw and cheeks keep the shape of what the "
+    "source says",
     effect_bad="",
     advice="film the person listening, with the mouth closed",
 )
