@@ -30,7 +30,9 @@ _LEAST_APERTURE: Final = 0.1
 """Scales do not go closer: what hardly moves is to look like it."""
 _LOUDNESS_LUFS: Final = (-60.0, 0.0)
 _SPEECH: Final = 0.5
-_COVERED: Final = 0.5
+_COVERED: Final = 0.1
+"""Share of the lips' surroundings from which a render keeps off the mouth."""
+_MOST: Final = 0.5
 _MOST_ROWS: Final = 8
 """Factors with a row of their own; the table has all of them."""
 
@@ -164,15 +166,25 @@ def _visibility(drawing: _Drawing, analysis: Analysis) -> None:
     rows = main_rows(analysis)
     seen = np.isin(frames, rows["index"]).astype(float) if rows else np.zeros(len(frames))
     top = drawing.lane("Face is seen", 12)
-    for start, end in _stretches(drawing, times, seen):
+    for start, end in _stretches(drawing, times, seen, _MOST):
         drawing.bar(start, end, top, 12, "seen")
     drawing.told.append(f"The face is seen in {share(float(seen.mean()))} of the frames.")
     covered = column(rows, "mouth_covered")
-    if covered is not None and (covered > _COVERED).any():
+    if (
+        covered is not None
+        and (covered >= _COVERED).any()
+        and not _tells(analysis, "mouth-covered")
+    ):
         top = drawing.lane("Mouth is covered", 12)
         own = column(rows, "time_s")
-        for start, end in _stretches(drawing, times if own is None else own, covered):
+        for start, end in _stretches(drawing, times if own is None else own, covered, _COVERED):
             drawing.bar(start, end, top, 12, "mark-bad")
+
+
+def _tells(analysis: Analysis, name: str) -> bool:
+    """Tell whether a factor has a row of its own."""
+    factors = analysis.preflight.factors if analysis.preflight else ()
+    return any(f.name == name and f.verdict in ("warn", "bad") for f in factors)
 
 
 def _pose(drawing: _Drawing, analysis: Analysis) -> None:
@@ -271,12 +283,14 @@ def _axis(drawing: _Drawing, analysis: Analysis) -> None:
 
 
 def _stretches(
-    drawing: _Drawing, times: np.ndarray, values: np.ndarray, bound: float = 0.5
+    drawing: _Drawing, times: np.ndarray, values: np.ndarray, bound: float
 ) -> list[tuple[float, float]]:
     """Give the stretches of time in which most values are above a bound, to a pixel."""
-    high = np.where(np.isfinite(values), values >= bound, False).astype(float)
-    curve = thinned(times, high, drawing.end_s, _BINS, "mean").values
-    on = np.nan_to_num(curve) >= bound
+    known = np.isfinite(values)
+    curve = thinned(
+        times[known], (values[known] >= bound).astype(float), drawing.end_s, _BINS, "mean"
+    ).values
+    on = np.nan_to_num(curve) >= _MOST
     edges = np.flatnonzero(np.diff(np.concatenate(([False], on, [False])).astype(int)))
     step = drawing.end_s / len(curve)
     return [(float(a) * step, float(b) * step) for a, b in edges.reshape(-1, 2)]

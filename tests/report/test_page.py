@@ -348,3 +348,16 @@ def test_after_a_cut_the_face_that_is_there_is_drawn(read_page: Any) -> None:
     assert len(rows["index"]) == len(set(rows["index"].tolist()))
     assert set(rows["track"][rows["index"] < 135].tolist()) == {0}
     assert set(rows["track"][rows["index"] >= 150].tolist()) == {2}
+
+
+def test_what_is_measured_now_and_then_is_one_stretch(read_page: Any) -> None:
+    base = findings.filmed()
+    covered: Any = base.faces_by_frame["mouth_covered"].copy()
+    covered[np.asarray(base.faces_by_frame["index"], int) % 3 > 0] = np.nan
+    table = {**base.faces_by_frame, "mouth_covered": covered}
+    page = read_page(
+        render_page(replace(base, preflight=None, faces_by_frame=table), ReportPictures())
+    )
+    bars = [a for a in page.all("rect") if a.get("class") == "mark-bad"]
+    assert len(bars) == 1
+    assert float(bars[0]["width"] or "") == pytest.approx(872 * 1.6 / 12, abs=872 * 0.2 / 12)
