@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 THUMB: Final = (48, 27)
 """Width and height of what is compared."""
 SURE: Final = 0.35
-"""Unlikeness that is a cut whatever is around it, but for a flash."""
-LIKELY: Final = 0.12
-"""Unlikeness that is a cut if it stands out."""
-STANDS_OUT: Final = 4.0
-"""Times the largest unlikeness of the neighbours."""
+"""Unlikeness of pictures that have hardly anything in common."""
+LIKELY: Final = 0.035
+"""Unlikeness from which it may be a cut: people before the same wall have .039 and more, frames of
+one shot in which the camera stands below .02."""
+SURE_STANDS_OUT: Final = 2.0
+STANDS_OUT: Final = 3.0
+"""Times the largest unlikeness of the neighbours that a cut must have, with and without such. Cuts
+have 4 and more; fast pans, a shaken camera and a hand before the lens 1.65 at most."""
 AROUND: Final = 5
 """Frames before and after it that are neighbours; a cut is known so much later."""
 _NOISE: Final = 16.0
@@ -33,9 +36,17 @@ _NOISE: Final = 16.0
 
 
 class CutFinder:
-    """Finds first frames of new shots in a stream, with a delay of five frames."""
+    """Finds first frames of new shots in a stream, with a delay of five frames.
+
+    Attributes
+    ----------
+    suspects : bool
+        Whether the last frame may be the first of a shot, by those before it alone. All first
+        frames are suspected, and so are flashes.
+    """
 
     def __init__(self) -> None:
+        self.suspects = False
         self._thumbs: deque[npt.NDArray[np.float32]] = deque(maxlen=2 * AROUND + 2)
         self._unlike: deque[float] = deque(maxlen=2 * AROUND + 1)
         self._frames = 0
@@ -63,6 +74,9 @@ class CutFinder:
         self._unlike.append(unlikeness(self._thumbs[-1], thumb) if self._thumbs else 0.0)
         self._thumbs.append(thumb)
         self._frames += 1
+        *past, value = self._unlike
+        near = max(past[-AROUND:], default=0.0)
+        self.suspects = value >= LIKELY and value >= _times(value) * near
         return self._judge(AROUND)
 
     def finish(self) -> list[int]:
@@ -84,9 +98,7 @@ class CutFinder:
             for i in range(max(0, place - AROUND), min(len(self._unlike), place + AROUND + 1))
             if i != place
         ]
-        if value < SURE and value < STANDS_OUT * max(near, default=0.0):
-            return None
-        if value <= max(near, default=0.0):
+        if value < _times(value) * max(near, default=0.0):
             return None
         before = self._thumbs[len(self._thumbs) - 2 - later]
         after = list(self._thumbs)[len(self._thumbs) - 1 - later :]
@@ -94,6 +106,10 @@ class CutFinder:
             return None
         self._last_cut = index
         return index
+
+
+def _times(value: float) -> float:
+    return SURE_STANDS_OUT if value >= SURE else STANDS_OUT
 
 
 def _thinned(plane: ByteArray) -> ByteArray:

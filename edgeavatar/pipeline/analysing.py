@@ -118,7 +118,7 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
     if job.html is not None:
         if tell is not None:
             tell("writing the report", None, 0)
-        write_report(analysis, job.source, job.html)
+        write_report(analysis, job.source, job.html, recogniser=job.model)
     return analysis
 
 

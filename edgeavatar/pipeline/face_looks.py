@@ -43,12 +43,12 @@ def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
     """
     others = OtherFaces(tracker)
     for index, look in enumerate(looks):
-        if look.cut is not None:
+        if look.fresh:
             tracker.reset()
             others.forget()
         main = tracker.track(look.bgr)
-        if index % SEARCH_EVERY == 0 or look.cut is not None:
-            small_too = index % SMALL_SEARCH_EVERY == 0 or look.cut is not None
+        if index % SEARCH_EVERY == 0 or look.fresh:
+            small_too = index % SMALL_SEARCH_EVERY == 0 or look.fresh
             others.search(look.bgr, main, small_too=small_too)
         beside = others.read(look.bgr, main) if index % OTHERS_EVERY == 0 else None
         yield Faces(look, main, beside)

@@ -28,7 +28,9 @@ class Look:
     """Luma, about 216 high."""
     factor: float
     """Pixels of the frame in one of ``small``."""
-    cut: int | None = None
+    fresh: bool
+    """May be the first of a shot: what was followed so far may be gone."""
+    cut: int | None
     """Index of an earlier frame that is now known to be the first of a shot."""
 
 
@@ -40,4 +42,4 @@ def looks_at(frames: Iterable[Frame], cuts: CutFinder) -> Iterator[Look]:
         small: Any = cv2.resize(frame.y, size, interpolation=cv2.INTER_AREA)
         small = np.asarray(small, np.uint8)
         cut = cuts.push(small, frame.u, frame.v)
-        yield Look(frame, frame_to_bgr(frame), small, factor, cut)
+        yield Look(frame, frame_to_bgr(frame), small, factor, cuts.suspects, cut)

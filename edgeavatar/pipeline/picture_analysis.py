@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,11 +96,14 @@ def look_at_video(
     cuts = CutFinder()
     with _opened(choice, threads) as (tracker, body):
         notes = _Notes(float(reader.info.rate), body)
-        looks = prefetch(lambda: looks_at(reader.frames(), cuts), _AHEAD)
-        for faces in prefetch(lambda: faces_in(looks, tracker), _AHEAD):
-            notes.add(faces)
-            done = notes.frames.rows
-            tell("looking", min(1.0, done / total) if total else None, done)
+        with (
+            closing(prefetch(lambda: looks_at(reader.frames(), cuts), _AHEAD)) as looks,
+            closing(prefetch(lambda: faces_in(looks, tracker), _AHEAD)) as seen,
+        ):
+            for faces in seen:
+                notes.add(faces)
+                done = notes.frames.rows
+                tell("looking", min(1.0, done / total) if total else None, done)
     for cut in cuts.finish():
         notes.cut(cut)
     end_s = float(reader.end_time_s)
@@ -173,6 +176,9 @@ class _Notes:
         look, index = faces.look, self.frames.rows
         frame = look.frame
         time_s = float(frame.time_s)
+        if look.fresh:
+            self._background.cut()
+            self._face_notes.cut()
         if look.cut is not None:
             self.cut(look.cut)
         rows = self._face_notes.rows(faces, index)
@@ -205,8 +211,6 @@ class _Notes:
         """Note that a shot began with a frame that was added before."""
         self._cuts.append(index)
         self.frames.mark("cut", index, True)
-        self._background.cut()
-        self._face_notes.cut()
 
     def face_table(self) -> Table:
         """Rows of faces, tracks parted at cuts."""
