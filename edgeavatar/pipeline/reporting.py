@@ -13,14 +13,16 @@ from edgeavatar.pipeline.report_frames import draw_thumbnails
 from edgeavatar.pipeline.report_preview import make_preview
 from edgeavatar.report.page import render_page
 from edgeavatar.report.pictures import MadeWith, ReportPictures
+from edgeavatar.speech.transcription import MODELS
 from edgeavatar.zoo import load_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from edgeavatar.analysis.results import Analysis
     from edgeavatar.face import FaceTracker
+    from edgeavatar.speech.transcription import RecognizerSize
 
 LARGEST_BYTES: Final = 3_000_000
 """Of a report, so that it can be mailed. Only an endless transcript makes a larger one."""
@@ -33,7 +35,7 @@ def write_report(
     source_path: Path,
     output_path: Path,
     *,
-    models: Sequence[str] | None = None,
+    recogniser: RecognizerSize | None = None,
     tracker: FaceTracker | None = None,
 ) -> None:
     """Write the report of an analysis as one HTML file.
@@ -46,8 +48,8 @@ def write_report(
         The file that was analysed; it is read again for pictures and preview.
     output_path
         HTML file to write; it appears when it is complete, and replaces an older one.
-    models
-        Names, as in the manifest, of the models that measured; default: those that must have.
+    recogniser
+        Which one wrote the words down; None leaves it unnamed.
     tracker
         Draws the mesh; default: one is opened if there is a face. It is reset.
 
@@ -59,7 +61,7 @@ def write_report(
         The report cannot be written.
     """
     known = load_manifest().models
-    names = models if models is not None else list(_models_of(analysis))
+    names = list(_models_of(analysis, recogniser))
     made_with = MadeWith(
         version=__version__,
         models=tuple((known[name].title, known[name].version) for name in names),
@@ -89,8 +91,16 @@ def _with_preview(
     return replace(pictures, preview=preview)
 
 
-def _models_of(analysis: Analysis) -> Iterator[str]:
+def _models_of(analysis: Analysis, recogniser: RecognizerSize | None) -> Iterator[str]:
+    """Give the names, as in the manifest, of the models that must have measured."""
     if analysis.source.kind != "sound":
         yield "face"
+    if analysis.movement is not None and analysis.movement.body_found_share is not None:
+        yield "body-pose"
     if analysis.speech is not None:
         yield "vad-silero"
+    if analysis.words:
+        if recogniser is not None:
+            yield MODELS[recogniser]
+        # The net that hears phones gives words their times.
+        yield "motion-nets"

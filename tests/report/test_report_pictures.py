@@ -198,13 +198,14 @@ def test_report_is_one_file_that_holds_all(
     found: Analysis, clip: Path, tmp_path: Path, tracker: FaceTracker, read_page: Callable[..., Any]
 ) -> None:
     path = tmp_path / "report.html"
-    write_report(found, clip, path, tracker=tracker)
+    write_report(found, clip, path, recogniser="base", tracker=tracker)
     assert list(tmp_path.iterdir()) == [path]
     page = read_page(path.read_text("utf-8"))
     assert page.faults == []
     assert len(page.all("video")) == 1
     assert len(page.all("img")) >= 3
-    assert "face detector" in page.text
+    for model in ("face detector", "points of a body", "voice activity", "recognition, larger"):
+        assert model in page.text
     assert path.stat().st_size < 1_000_000
 
 
