@@ -23,6 +23,9 @@ class SoundFindings:
     speech: Speech
     speech_spans_s: Spans = ()
     """Where somebody speaks, by the detector."""
+    pauses: bool = True
+    """Whether the detector hears enough pauses to know the noise; without them, others may be
+    talking all the time, and the noise is what is heard between the syllables."""
     clipped_spans_s: Spans = ()
     """Where peaks are cut off, to 32 ms; neighbours are joined."""
     music_share: float | None = None

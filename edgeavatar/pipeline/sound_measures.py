@@ -117,6 +117,7 @@ class SoundMeasures:
         centres_s = np.arange(len(pitch)) * HOP / RATE_HZ
         pitch = np.where(_at(probability, centres_s, WINDOW_S) >= SPEAKING, pitch, np.nan)
         clipping = self._clipping.finish()
+        noise = self._noise.finish(probability)
         quiet = quiet_windows(probability)
         notes = self._notes.finish(len(probability)) & quiet
         spoken = tuple(
@@ -139,7 +140,7 @@ class SoundMeasures:
             loudness_lufs=lufs if lufs > _SILENT_LUFS else None,
             loudness_range_lu=self._loudness.range_lu,
             true_peak_dbtp=self._loudness.true_peak_dbtp,
-            snr_db=self._noise.snr_db(probability),
+            snr_db=None if noise is None else noise.snr_db,
             clipped_share=clipping.share if speech_s else None,
             bandwidth_hz=self._bandwidth.finish(),
             reverberation_s=self._decays.finish() if speech_s else None,
@@ -149,6 +150,7 @@ class SoundMeasures:
             duration_s=duration_s,
             speech=speech,
             speech_spans_s=spoken,
+            pauses=noise is None or noise.in_pauses,
             clipped_spans_s=spans_of(clipping.windows, WINDOW_S, join_s=_JOIN_S),
             music_share=float(notes.sum() / quiet.sum())
             if quiet.sum() * WINDOW_S >= _LEAST_QUIET_S
