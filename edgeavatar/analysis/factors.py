@@ -30,6 +30,9 @@ _OPEN_GAP = 0.08
 reach 0.07, and lips of such sources were measured to close as well as those of others."""
 _COVERED = 0.1
 """Share of the lips' surroundings, as in a render."""
+_GONE, _LIPS_SEEN = 0.35, 0.8
+"""Part of the usual distance of lips and skin, and such a distance, below which lips are hidden:
+behind a hand at most 0.23 of the usual were left, of clips without one at least 0.65."""
 _DARK_FACE = 0.25
 """Highlight of a face, 0 to 1, below which light from behind is what makes it dark."""
 _ANEW_S = 0.5
@@ -82,7 +85,7 @@ def picture_factors(
         view.judged(bounds.PITCH, np.abs(column("pitch_deg"))),
         view.judged(bounds.ROLL, np.abs(column("roll_deg"))),
         view.judged(bounds.INSIDE, 1.0 - column("inside")),
-        view.share(bounds.COVERED, column("mouth_covered"), _COVERED),
+        view.share(bounds.COVERED, _covered(view), _COVERED),
         view.judged(bounds.LIPS, column("lips")),
         view.judged(bounds.GLARE, column("glare")),
         *_blurs(view),
@@ -261,6 +264,25 @@ def _blurs(view: _View) -> tuple[Factor, Factor]:
     sharp = float(np.percentile(known, 25.0)) if len(known) else math.nan
     limit = max(2.0 * sharp, bounds.BLUR.warn_at or 0.0)
     return focus, view.share(bounds.MOTION_BLUR, blur, limit)
+
+
+def _covered(view: _View) -> Floats:
+    """Give how much of the mouth is hidden: by what a render sees, or by lips that went away.
+
+    A render learns the colours of a face and does not see a hand of the same colour, nor what comes
+    from one frame to the next, as a cut does. Lips that were told from skin and no longer are have
+    something before them.
+    """
+    covered, lips = view.column("mouth_covered"), view.column("lips")
+    known = ~np.isnan(lips)
+    if view.source.kind == "photo" or not known.any():
+        return covered
+    usual = float(np.percentile(lips[known], 75.0))
+    hidden = lips < min(_GONE * usual, _LIPS_SEEN)
+    # Lips are looked at every few frames: until the next look, the last one holds.
+    last = np.maximum.accumulate(np.where(known, np.arange(len(lips)), 0))
+    gone = np.where(known[last], hidden[last].astype(np.float64), np.nan)
+    return np.fmax(covered, gone)
 
 
 def _backlight(stops: Floats, highlight: Floats) -> Floats:

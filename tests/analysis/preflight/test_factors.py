@@ -195,6 +195,17 @@ def test_dark_skin_before_a_white_wall_is_no_backlight() -> None:
     assert told["backlight"].verdict != "good"
 
 
+def test_lips_that_go_away_are_covered() -> None:
+    lips = np.full(FRAMES, np.nan)
+    lips[::5] = 2.0
+    lips[30:50:5] = 0.3
+    factor = _judged(lips=lips, mouth_covered=np.nan)["mouth-covered"]
+    assert (factor.verdict, factor.value) == ("warn", 0.2)
+    assert factor.frames == ((30, 49),)
+    lips[::5] = 0.7  # pale lips throughout are no hand
+    assert _judged(lips=lips)["mouth-covered"].verdict == "good"
+
+
 def test_a_photo_has_no_factors_of_time() -> None:
     frames, faces = _tables(1)
     names = {f.name for f in picture_factors(PHOTO, frames, faces)}
