@@ -52,8 +52,8 @@ NOISE: Final = _Rule(
     8.0,
     -1.0,
     "speech mixed with white noise, a fan and music: wrong words go from 1 in 100 to 9 between 15 "
-    "and 5 dB; the lip gap follows that of the clean sound by less than r .9 from 2.5 dB on, and no "
-    "better than by loudness (r .72) from -1 dB on",
+    "and 5 dB; the lip gap follows that of the clean sound by less than r .9 from 2.5 dB on, and "
+    "no better than by loudness (r .72) from -1 dB on",
     "words in subtitles and transcripts will be wrong, and some of the mouth's closures are missed",
     "the mouth moves with the noise, or not at all",
     "record in a quieter place or nearer to the microphone, or remove the noise first",
@@ -77,8 +77,8 @@ CLIPPING: Final = _Rule(
     "",
     0.05,
     0.2,
-    "speech with its peaks cut: the lip gap follows that of the whole sound by r .99 at 3 %, .97 at "
-    "10 % and .94 at 30 %, where words begin to be missed, and where listeners find the quality "
+    "speech with its peaks cut: the lip gap follows that of the whole sound by r .99 at 3 %, .97 "
+    "at 10 % and .94 at 30 %, where words begin to be missed, and where listeners find the quality "
     "unacceptable (Crain and Van Tasell, Ear and Hearing 15, 1994)",
     "the voice sounds harsh; the mouth still follows it",
     "the voice is distorted, and words in subtitles and transcripts will be wrong",
@@ -103,8 +103,8 @@ REVERBERATION: Final = _Rule(
     "s",
     0.55,
     1.8,
-    "speech in simulated rooms, at 0.5 and 2 m: the lip gap follows that of the clean sound by less "
-    "than r .9 from 0.55 s on, and no better than by loudness (r .72) from 1.8 s on",
+    "speech in simulated rooms, at 0.5 and 2 m: the lip gap follows that of the clean sound by "
+    "less than r .9 from 0.55 s on, and no better than by loudness (r .72) from 1.8 s on",
     "the mouth closes late or not at all: half of the closures are missed at 2 m",
     "the mouth hardly closes, and every second word in subtitles will be wrong",
     "record nearer to the microphone, or in a room with carpets, curtains and furniture",
@@ -115,8 +115,8 @@ LOUDNESS: Final = _Rule(
     "LUFS",
     -58.0,
     -64.0,
-    "speech turned down: the lip gap follows that of full level by r .99 at -50 LUFS, by .80 to .92 "
-    "at -60, and the detector no longer hears speech below -64 (EBU R 128 asks for -23)",
+    "speech turned down: the lip gap follows that of full level by r .99 at -50 LUFS, by .80 to "
+    ".92 at -60, and the detector no longer hears speech below -64 (EBU R 128 asks for -23)",
     "quiet syllables do not move the mouth",
     "the mouth stays shut",
     "turn the sound up, or record at a higher level",

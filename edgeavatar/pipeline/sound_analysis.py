@@ -120,17 +120,25 @@ def findings_of(
     SoundFindings
         See :func:`analyse_sound`.
     """
+    samples = 0
+
+    def counted() -> Iterator[AudioChunk]:
+        nonlocal samples
+        for chunk in chunks:
+            samples += len(chunk.samples)
+            yield chunk
+
     measures = SoundMeasures(sample_rate)
-    pieces = _pieces(chunks, sample_rate, detector)
+    pieces = _pieces(counted(), sample_rate, detector)
     if recognizer is None:
         for piece in pieces:
             measures.push(piece)
-        return measures.finish()
+        return measures.finish(samples / sample_rate)
     heard, progress = _Repeated(), Progress()
     with open_listener() as listener:
         ears = Ears(heard, recognizer, listener)
         stretches = list(words_of(_measured(pieces, measures, heard), ears, progress))
-    return measures.finish(stretches, float(progress.unclear_s))
+    return measures.finish(samples / sample_rate, stretches, float(progress.unclear_s))
 
 
 class _Repeated(VoiceActivityDetector):

@@ -59,8 +59,6 @@ class SoundMeasures:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self._rate = sample_rate
-        self._samples = 0
         self._loudness = LoudnessMeter(sample_rate, detailed=True)
         self._momentary: list[float] = []
         self._spectra = Spectra()
@@ -75,7 +73,6 @@ class SoundMeasures:
 
     def push(self, piece: Piece) -> None:
         """Take the next windows."""
-        self._samples += len(piece.full)
         self._loudness.push(piece.full)
         self._momentary += self._loudness.take_momentary()
         spectra = self._spectra.push(piece.heard)
@@ -89,21 +86,20 @@ class SoundMeasures:
 
     def finish(
         self,
+        duration_s: float,
         stretches: Sequence[Stretch] | None = None,
         unclear_s: float = 0.0,
-        *,
-        duration_s: float | None = None,
     ) -> SoundFindings:
         """Add up.
 
         Parameters
         ----------
+        duration_s : float
+            Of the sound, whose last window may have been filled up.
         stretches : sequence of Stretch, optional
             What was heard; None if nobody listened for words.
         unclear_s : float
             Speech that no words fitted.
-        duration_s : float, optional
-            Of the sound; by default that of the windows.
 
         Returns
         -------
@@ -111,7 +107,6 @@ class SoundMeasures:
         """
         lufs = self._loudness.finish()
         self._momentary += self._loudness.take_momentary()
-        duration_s = self._samples / self._rate if duration_s is None else duration_s
         probability = np.concatenate([*self._probability, np.zeros(0, np.float32)])
         pitch = np.concatenate([*self._pitch, self._tracker.flush()])
         centres_s = np.arange(len(pitch)) * HOP / RATE_HZ

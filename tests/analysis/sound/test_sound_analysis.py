@@ -135,3 +135,16 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(MediaError, match="empty"):
         analyse_sound(empty, words=False)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 96000])
+@pytest.mark.parametrize("seconds", [0.001, 0.05, 1.7])
+def test_any_rate_and_length(
+    rate: int, seconds: float, reading: np.ndarray, detector: VoiceActivityDetector
+) -> None:
+    sound = resample(reading[3 * RATE : 5 * RATE], RATE, rate)[: round(seconds * rate)]
+    found = findings_of(iter([AudioChunk(sound, rate, 0)]), rate, detector)
+    assert found.duration_s == pytest.approx(len(sound) / rate)
+    count = int(np.ceil(round(found.duration_s / 0.05, 6)))
+    assert {len(column) for column in found.columns.values()} == {count}
+    assert all(0 <= a < b <= found.duration_s for a, b in found.speech_spans_s)
