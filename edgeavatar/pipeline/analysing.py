@@ -15,7 +15,7 @@ from edgeavatar.analysis.results import Analysis, Preflight, SourceFacts
 from edgeavatar.analysis.sound_factors import sound_factors
 from edgeavatar.audio.decode import sound_duration_s
 from edgeavatar.audio.wav import whole_file
-from edgeavatar.errors import MediaError, ModelNotFound, UsageError
+from edgeavatar.errors import MediaError, ModelNotFound, OutputError, UsageError
 from edgeavatar.face.choice import DOMINANT
 from edgeavatar.pipeline.analysis_files import subtitles_of, summary_json
 from edgeavatar.pipeline.job import same_place
@@ -71,6 +71,11 @@ class AnalysisJob:
                 raise UsageError(f"{path} is the source itself; give another output")
             if any(same_place(path, other) for other in self.outputs[:place]):
                 raise UsageError(f"{path} is asked for twice; give every output its own name")
+            if not path.parent.is_dir():
+                raise OutputError(
+                    f"expected a folder to write {path.name} in, found none at {path.parent}; make "
+                    "it"
+                )
 
 
 @dataclass(slots=True)
@@ -102,9 +107,9 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
         One of its kinds, see :mod:`edgeavatar.errors`.
     """
     job.check()
+    if job.srt is not None:
+        _check_sound(job.source)
     analysis = analyse(job.source, model=job.model, threads=job.threads, tell=tell)
-    if job.srt is not None and analysis.speech is None:
-        raise UsageError(f"{job.source} has no sound to make subtitles of; leave --srt out")
     if job.json is not None:
         with whole_file(job.json) as file:
             file.write(summary_json(analysis).encode("utf-8"))
@@ -176,6 +181,16 @@ def analyse(
     elif heard.error is not None:
         raise heard.error
     return _put_together(path, seen, heard.findings, heard.notes)
+
+
+def _check_sound(path: Path) -> None:
+    """Refuse subtitles of a file without sound before it is read."""
+    try:
+        sound_duration_s(path)
+    except MediaError as error:
+        if _open(path) is None:
+            raise
+        raise UsageError(f"{path} has no sound to make subtitles of; leave --srt out") from error
 
 
 def _open(path: Path) -> VideoReader | Frame | None:

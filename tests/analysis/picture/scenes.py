@@ -18,14 +18,14 @@ Picture = npt.NDArray[np.uint8]
 
 @lru_cache
 def portrait(side: int) -> Picture:
-    """A person who does not exist, ``(side, side, 3)`` BGR."""
+    """Give a person who does not exist, ``(side, side, 3)`` BGR."""
     whole: Any = cv2.imread(str(PORTRAIT))
     return np.asarray(cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @lru_cache
 def clouds(width: int, height: int, seed: int = 0) -> Picture:
-    """Something with texture everywhere, and no face."""
+    """Give something with texture everywhere, and no face."""
     rng = np.random.default_rng(seed)
     total = np.zeros((height, width, 3), np.float32)
     for cell, weight in ((80, 0.6), (24, 0.3), (9, 0.2)):
@@ -50,8 +50,8 @@ def noisy(picture: Picture, seed: int, sigma: float = 2.0) -> Picture:
 
 
 def planes(picture: Picture) -> tuple[Picture, Picture, Picture]:
-    """Small luma, and both chroma."""
-    yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb)
+    """Give small luma, and both chroma."""
+    yuv: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb)
     luma: Any = cv2.resize(yuv[..., 0], (384, 216), interpolation=cv2.INTER_AREA)
     return luma, yuv[::2, ::2, 2], yuv[::2, ::2, 1]
 

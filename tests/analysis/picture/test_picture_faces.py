@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def _eye(right: float, up: float, opening: float = 0.3) -> EyePoints:
-    """An eye 3 cm wide whose iris is moved by so many centimetres."""
+    """Make an eye 3 cm wide whose iris is moved by so many centimetres."""
     corners = np.array([[-1.5, 0, 0], [1.5, 0, 0], [right, up, 0.5]], np.float32)
     return EyePoints(corners[0], corners[1], corners[2], opening)
 
@@ -91,7 +91,8 @@ def test_a_blink_of_someone_who_looks_down_counts() -> None:
     time_s = np.arange(250) / 25.0
     lids = np.full(250, 0.4)
     lids[100:104] = 0.8
-    assert find_blinks(time_s, lids) == [(4.0, pytest.approx(4.16))]
+    ((begin, end),) = find_blinks(time_s, lids)
+    assert (begin, end) == pytest.approx((4.0, 4.16))
 
 
 def test_a_gap_between_rows_ends_a_blink() -> None:
@@ -256,7 +257,7 @@ def test_framing_has_the_signs_it_says() -> None:
 
 def _arms(right_wrist: tuple[float, float], shift: float = 0.0) -> npt.NDArray[np.float32]:
     points = np.array([(300, 300), (100, 300), (320, 450), (80, 450), (330, 580), right_wrist])
-    return (points + (shift, 0.0)).astype(np.float32)
+    return np.asarray(points + np.array([shift, 0.0]), np.float32)
 
 
 def test_the_speed_of_one_wrist() -> None:

@@ -38,7 +38,8 @@ def _look(path: Path) -> Seen:
 
 
 def _column(seen: Seen, name: str, track: int = 0) -> Floats:
-    return np.asarray(seen.faces[name])[np.asarray(seen.faces["track"]) == track]
+    column: Floats = np.asarray(seen.faces[name])
+    return np.asarray(column[np.asarray(seen.faces["track"]) == track])
 
 
 SEED = 3
@@ -47,7 +48,7 @@ JAW = [0.0] * 50 + [max(0.0, 0.5 * float(np.sin(2 * np.pi * i / 40))) for i in r
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """A portrait that sways, blinks and opens its mouth, as our own renderer made it."""
+    """Render a portrait that sways, blinks and opens its mouth."""
     folder = tmp_path_factory.mktemp("rendered")
     cv2.imwrite(str(folder / "face.png"), portrait(320))
     track = {
@@ -116,7 +117,7 @@ def _scene(people: list[tuple[Picture, int, int]], seed: int = 5) -> Picture:
 
 @pytest.fixture(scope="module")
 def two_shots(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Two people; after a cut at frame 30 one of them, elsewhere."""
+    """Film two people; after a cut at frame 30 one of them, elsewhere."""
     small, large = portrait(230), np.ascontiguousarray(portrait(340)[:, ::-1])
     first = _scene([(small, 40, 60), (large, 560, 120)])
     second = _scene([(large, 200, 150)], seed=9)
@@ -143,7 +144,7 @@ def test_the_larger_face_is_the_main_one_and_boxes_are_where_faces_are(two_shots
     assert np.median(_column(two_shots, "eyes_x", 2)) == pytest.approx(200 + 170, abs=10)
 
 
-def test_a_summary_of_two_shots(two_shots: Seen, tmp_path: Path) -> None:
+def test_a_summary_of_two_shots(two_shots: Seen) -> None:
     from edgeavatar.pipeline.picture_findings import sum_up
 
     found = sum_up(two_shots, None)
