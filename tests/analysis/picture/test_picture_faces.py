@@ -95,6 +95,13 @@ def test_a_blink_of_someone_who_looks_down_counts() -> None:
     assert (begin, end) == pytest.approx((4.0, 4.16))
 
 
+def test_blinks_on_the_way_down_and_back_count() -> None:
+    time_s = np.arange(250) / 25.0
+    lids = np.where((time_s >= 4.0) & (time_s < 6.0), 0.55, 0.1)
+    lids[100:104] = lids[146:150] = 0.8
+    assert [round(begin, 2) for begin, _ in find_blinks(time_s, lids)] == [4.0, 5.84]
+
+
 def test_a_gap_between_rows_ends_a_blink() -> None:
     time_s = np.concatenate([np.arange(50), np.arange(100, 150)]) / 25.0
     lids = np.full(100, 0.1)
@@ -149,7 +156,7 @@ def test_a_track_is_summed_up() -> None:
         roll_deg=zero,
         gaze_x=np.where(np.arange(250) < 200, -yaw, 40.0),
         gaze_y=zero,
-        blink=np.where(np.arange(250) % 100 < 5, 0.7, 0.1),
+        blink=np.where((np.arange(250) + 60) % 80 < 5, 0.7, 0.1),
         mouth_covered=covered,
         aperture=np.tile([0.0, 0.1], 125),
     )
