@@ -21,6 +21,8 @@ _ABOVE_NOISE_DB: Final = 6.0
 _BELOW_PEAK_DB: Final = 55.0
 """Speech of a whole band falls by 30 to 45 dB up to 8 kHz in its loudest windows; what a filter
 leaves lies deeper."""
+_HIDDEN_HZ: Final = 500.0
+"""Width of noise alone, above the highest band of speech, from which there may be more."""
 _LEAST_WINDOWS: Final = 30
 
 
@@ -64,20 +66,25 @@ class BandwidthMeter:
         Returns
         -------
         float or None
-            Hertz; None with less than a second of speech.
+            Hertz; None with less than a second of speech, and where noise may hide speech above.
         """
         speech, quiet = (_level(counts) for counts in self._counts)
         if self._counts[0, 0].sum() < _LEAST_WINDOWS:
             return None
-        floor = float(np.nanmax(speech)) - _BELOW_PEAK_DB
+        present = speech >= float(speech.max()) - _BELOW_PEAK_DB
+        heard = present
         if self._counts[1, 0].sum() >= _LEAST_WINDOWS:
-            heard = speech >= np.maximum(quiet + _ABOVE_NOISE_DB, floor)
-        else:
-            heard = speech >= floor
-        # One band alone above a hole is a whistle, not speech.
-        held = heard[:-1] & heard[1:]
-        at = np.flatnonzero(held)
-        return float((at[-1] + 2) * BAND_HZ) if len(at) else None
+            heard = present & (speech >= quiet + _ABOVE_NOISE_DB)
+        top = _top(heard)
+        if top is None or (_top(present) or 0) - top > _HIDDEN_HZ / BAND_HZ:
+            return None
+        return float(top * BAND_HZ)
+
+
+def _top(bands: npt.NDArray[np.bool_]) -> int | None:
+    """Upper edge of the highest band; one alone above a hole is a whistle, not speech."""
+    at = np.flatnonzero(bands[:-1] & bands[1:])
+    return int(at[-1]) + 2 if len(at) else None
 
 
 def _level(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -51,7 +51,7 @@ NOISE: Final = _Rule(
     "dB",
     8.0,
     -1.0,
-    "speech mixed with white noise, a fan and music: wrong words go from 1 in 100 to 9 between 15 "
+    "speech mixed with white noise, a fan and music: wrong words go from 2 in 100 to 9 between 15 "
     "and 5 dB; the lip gap follows that of the clean sound by less than r .9 from 2.5 dB on, and "
     "no better than by loudness (r .72) from -1 dB on",
     "words in subtitles and transcripts will be wrong, and some of the mouth's closures are missed",

@@ -154,3 +154,11 @@ def test_music_is_told_from_speech_noise_and_hum(find: Find, reading: np.ndarray
     assert found.music_spans_s
     for name, sound in others.items():
         assert (find(sound).music_share or 0.0) < 0.1, name
+
+
+def test_noise_over_the_upper_bands_is_not_taken_for_a_narrow_band(
+    find: Find, reading: np.ndarray
+) -> None:
+    noise = np.random.default_rng(0).standard_normal(len(reading))
+    found = find(np.pad(with_noise(reading, noise, 5), RATE)).speech
+    assert found.bandwidth_hz is None or found.bandwidth_hz > 6000
