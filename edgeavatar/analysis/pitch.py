@@ -42,6 +42,8 @@ _JUMP: Final = 0.5
 """Cost of a jump by an octave between estimates."""
 _SWITCH: Final = 0.08
 """Cost of a change between voiced and unvoiced."""
+_STEP_SEMITONES: Final = 3.0
+_LEAST_RUN: Final = 4
 _LEAST_POWER: Final = 1e-9
 """Of samples in [-1, 1]: -90 dB of full scale."""
 
@@ -158,6 +160,29 @@ def _chosen(frequencies: Floats, costs: Floats) -> FloatArray:
     padded = np.concatenate([frequencies, np.full((count, 1), np.nan)], axis=1)
     pitch: FloatArray = np.take_along_axis(padded, way[:, None], 1)[:, 0].astype(np.float32)
     return pitch
+
+
+def without_strays(pitch_hz: FloatArray) -> FloatArray:
+    """Leave out voices that last less than 50 ms: breath and friction that happen to repeat.
+
+    Parameters
+    ----------
+    pitch_hz : numpy.ndarray
+        ``(n,)`` estimates every 12.5 ms; NaN where it is not voiced.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n,)``; NaN in runs of less than 4 estimates without a step of three semitones.
+    """
+    if not len(pitch_hz):
+        return pitch_hz
+    with np.errstate(invalid="ignore"):
+        steps = np.abs(12.0 * np.log2(pitch_hz[1:] / pitch_hz[:-1]))
+    edges = np.concatenate([[0], np.flatnonzero(~(steps < _STEP_SEMITONES)) + 1, [len(pitch_hz)]])
+    lengths = np.diff(edges)
+    kept: FloatArray = np.where(np.repeat(lengths, lengths) >= _LEAST_RUN, pitch_hz, np.nan)
+    return kept.astype(np.float32)
 
 
 def pitch_range(pitch_hz: FloatArray) -> tuple[float, float] | None:

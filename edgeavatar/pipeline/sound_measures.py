@@ -11,7 +11,7 @@ from edgeavatar.analysis.bandwidth import BandwidthMeter
 from edgeavatar.analysis.levels import ClippingMeter
 from edgeavatar.analysis.music import NoteMeter
 from edgeavatar.analysis.noise import NoiseMeter
-from edgeavatar.analysis.pitch import HOP, PitchTracker, pitch_range
+from edgeavatar.analysis.pitch import HOP, PitchTracker, pitch_range, without_strays
 from edgeavatar.analysis.results import Speech, TimedWord
 from edgeavatar.analysis.reverberation import DecayMeter
 from edgeavatar.analysis.sound_findings import SoundFindings
@@ -111,6 +111,7 @@ class SoundMeasures:
         pitch = np.concatenate([*self._pitch, self._tracker.flush()])
         centres_s = np.arange(len(pitch)) * HOP / RATE_HZ
         pitch = np.where(_at(probability, centres_s, WINDOW_S) >= SPEAKING, pitch, np.nan)
+        pitch = without_strays(pitch.astype(np.float32))
         clipping = self._clipping.finish()
         noise = self._noise.finish(probability)
         quiet = quiet_windows(probability)
@@ -119,7 +120,7 @@ class SoundMeasures:
             (s.start_s, min(s.end_s, duration_s)) for s in segments_of(probability.tolist())
         )
         speech_s = sum(end - start for start, end in spoken)
-        said = pitch_range(pitch.astype(np.float32))
+        said = pitch_range(pitch)
         words = _timed(stretches or ())
         talking = None if stretches is None else talking_of(words)
         speech = Speech(

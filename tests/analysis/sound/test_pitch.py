@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeavatar.analysis.pitch import HOP, PitchTracker, pitch_range
+from edgeavatar.analysis.pitch import HOP, PitchTracker, pitch_range, without_strays
 
 RATE = 16000
 
@@ -57,3 +57,13 @@ def test_range_is_in_semitones() -> None:
     assert semitones == pytest.approx(12.0)
     assert 100 <= middle <= 200
     assert pitch_range(octave[:10]) is None
+
+
+def test_strays_are_left_out() -> None:
+    nan = np.nan
+    run = [110.0, 112.0, 114.0, 115.0]
+    pitch = np.array([nan, 430.0, nan, *run, 450.0, nan, nan, 90.0, 91.0], np.float32)
+    kept = without_strays(pitch)
+    assert np.flatnonzero(np.isfinite(kept)).tolist() == [3, 4, 5, 6]
+    assert kept[3:7].tolist() == run
+    assert len(without_strays(pitch[:0])) == 0
