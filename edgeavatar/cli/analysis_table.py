@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     )
 
 _MOST_FACES = 6
-_SIGNS = {"good": "good", "warn": "WARN", "bad": "BAD", "unknown": "?"}
+_SIGNS = {"warn": "WARN", "bad": "BAD"}
+_VERDICTS = {
+    "good": "good",
+    "warn": "usable, with what is marked WARN",
+    "bad": "not usable: see what is marked BAD",
+    "unknown": "nothing could be judged",
+}
 
 
 def print_analysis(analysis: Analysis) -> None:
@@ -177,11 +183,11 @@ def _sound(speech: Speech) -> Iterator[str]:
 
 
 def _preflight(preflight: Preflight) -> Iterator[str]:
-    yield _SIGNS[preflight.verdict]
+    yield _VERDICTS[preflight.verdict]
     for factor in preflight.factors:
         if factor.verdict in ("warn", "bad"):
-            told = f"{factor.title}: {factor.effect} {factor.advice}".strip()
-            yield f"{_SIGNS[factor.verdict]:<5}{told}"
+            yield f"{_SIGNS[factor.verdict]:<5}{factor.title}: {factor.effect}"
+            yield f"     do: {factor.advice}"
 
 
 def _joined(told: Iterator[str]) -> list[str]:
