@@ -100,7 +100,7 @@ def smeared(bgr: Bytes, face: FaceObservation, percent: float, _: Draw) -> Bytes
 
 def blocky(bgr: Bytes, _: FaceObservation, quality: float, __: Draw) -> Bytes:
     """Save as JPEG and load again."""
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 

@@ -97,7 +97,7 @@ def _measured(factor: Factor) -> str:
         for name, bound in (("warn", factor.warn_at), ("bad", factor.bad_at))
         if bound is not None
     ]
-    return f"{_number(factor.value, factor.unit):<16}{', '.join(bounds)}"
+    return f"{_number(factor.value, factor.unit):<22}{', '.join(bounds)}"
 
 
 def _number(value: float, unit: str) -> str:

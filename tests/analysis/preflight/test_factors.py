@@ -70,7 +70,7 @@ def test_a_good_video_is_good_in_everything() -> None:
         ("roll", "roll_deg", 70.0, None),
         ("cut-off", "inside", 0.9, 0.6),
         ("glare", "glare", 0.2, None),
-        ("lips", "lips", 0.4, 0.2),
+        ("lips", "lips", 0.25, 0.1),
         ("blur", "sharpness", 60.0, 25.0),
         ("dark", "highlight", 0.2, 0.08),
         ("bright", "clipped_high", 0.6, 0.95),
@@ -198,7 +198,7 @@ def test_dark_skin_before_a_white_wall_is_no_backlight() -> None:
 def test_lips_that_go_away_are_covered() -> None:
     lips = np.full(FRAMES, np.nan)
     lips[::5] = 2.0
-    lips[30:50:5] = 0.3
+    lips[30:50:5] = 0.4
     factor = _judged(lips=lips, mouth_covered=np.nan)["mouth-covered"]
     assert (factor.verdict, factor.value) == ("warn", 0.2)
     assert factor.frames == ((30, 49),)
