@@ -99,7 +99,7 @@ class BodyModel:
         Returns
         -------
         BodyReading or None
-            None if no body is seen that belongs to the face.
+            None if no body is seen that belongs to the face, or none of its shoulders.
         """
         tall = face_height(face.landmarks)
         middle = (face.landmarks[FACE_TOP, :2] + face.landmarks[CHIN, :2]) / 2 + 0.5
@@ -119,6 +119,8 @@ class BodyModel:
         points = places[chosen]
         inside = ((points >= 0) & (points < (width, height))).all(axis=1)
         points[~(visible & inside)] = np.nan
+        if np.isnan(points[:2]).all():  # a head alone
+            return None
         return BodyReading(points.astype(np.float32))
 
     def close(self) -> None:
