@@ -25,7 +25,11 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Of the recogniser; base makes fewer errors and takes four times the time.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Of the models. Default: all.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Of each model. Default: 1, because several work at the same time.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def analyze(source: Path, quiet: bool, **options: Any) -> None:
     """Tell what is in a video, a photo or a recording.

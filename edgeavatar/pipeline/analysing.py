@@ -53,7 +53,7 @@ class AnalysisJob:
     model: RecognizerSize = "tiny"
     """Of the recogniser of speech."""
     threads: int | None = None
-    """Of the models; None leaves it to them."""
+    """Of each model; None is 1, because several work at the same time."""
 
     @property
     def outputs(self) -> tuple[Path, ...]:
