@@ -210,7 +210,8 @@ class Analysis:
     """One row per frame: ``index``, ``time_s``, ``luma``, ``contrast``, ``clipped_low``,
     ``clipped_high``, ``sharpness``, ``blockiness``, ``camera_dx``, ``camera_dy``,
     ``camera_px_per_s``, ``still``, ``gesture``, ``body`` (1 found, 0 not, -1 not looked for),
-    ``cut``. NaN where nothing was measured: light and sharpness are in every tenth frame."""
+    ``cut``, ``repeated``. NaN where nothing was measured: light and sharpness are in every tenth
+    frame."""
     faces_by_frame: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     """One row per frame and face: ``index``, ``track``, ``score``, ``left``, ``top``, ``right``,
     ``bottom``, ``yaw_deg``, ``pitch_deg``, ``roll_deg``, ``height_px``, ``aperture`` (inner-lip gap
