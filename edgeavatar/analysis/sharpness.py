@@ -130,8 +130,7 @@ def _blur_along(luma: FloatArray, axis: int) -> float:
     again = cv2.GaussianBlur(
         luma, size if axis else size[::-1], _AGAIN if axis else 0.01, None, 0.01 if axis else _AGAIN
     )
-    slope = np.abs(np.gradient(luma, axis=axis))
-    softened = np.abs(np.gradient(again, axis=axis))
+    slope, softened = _slope(luma, axis), _slope(np.asarray(again, np.float32), axis)
     wanted = max(16, int(_STRONG * slope.size))
     if slope.size <= wanted:
         return math.nan
@@ -142,3 +141,9 @@ def _blur_along(luma: FloatArray, axis: int) -> float:
     ratio = slope[strong] / softened[strong]
     blur = _AGAIN / np.sqrt(np.maximum(ratio * ratio - 1.0, 1e-6))
     return float(np.percentile(blur, _SHARPEST)) / _NATURAL
+
+
+def _slope(luma: FloatArray, axis: int) -> FloatArray:
+    """Size of the slope between the neighbours of each pixel; without the first and last ones."""
+    before, after = (luma[:-2], luma[2:]) if axis == 0 else (luma[:, :-2], luma[:, 2:])
+    return np.asarray(cv2.absdiff(after, before), np.float32) * np.float32(0.5)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 
 from edgeavatar.backends import BackendChoice, DeviceChoice, Session, TunedModels, open_session
@@ -79,8 +80,8 @@ class MeshModel:
             Landmarks in pixels of the picture. They mean something only where ``presence`` is
             high.
         """
-        pixels = crop(bgr, region, MESH_SIZE)[None, :, :, ::-1]
-        answer = self.session.run({"input_12": pixels * np.float32(1 / 255)})
+        pixels = cv2.cvtColor(crop(bgr, region, MESH_SIZE), cv2.COLOR_BGR2RGB)
+        answer = self.session.run({"input_12": np.float32(1 / 255) * pixels[None]})
         points = answer["Identity"].reshape(LANDMARK_COUNT, 3).astype(np.float64)
         scale = region.side / MESH_SIZE
         cosine, sine = math.cos(region.angle_rad) * scale, math.sin(region.angle_rad) * scale

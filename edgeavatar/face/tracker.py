@@ -14,7 +14,7 @@ from edgeavatar.face.detector import FaceDetector
 from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
 from edgeavatar.face.mesh import BlendshapeModel, MeshModel, MeshReading
 from edgeavatar.face.region import Region, follow, misfit, region_of_box, region_of_pose
-from edgeavatar.types import FaceBox, FaceObservation
+from edgeavatar.types import FaceBox, FaceObservation, HeadPose
 
 if TYPE_CHECKING:
     from edgeavatar.types import ByteArray
@@ -99,6 +99,7 @@ class FaceTracker:
         )
         self._region: Region | None = None
         self._frames_lost = 0
+        self._solved: tuple[MeshReading, HeadPose] | None = None
 
     def track(self, bgr: ByteArray) -> FaceObservation | None:
         """Read the face in the next frame.
@@ -157,6 +158,28 @@ class FaceTracker:
             reading = self._read_along(bgr, self._region) or self._search(bgr)
         finally:
             self._region, self._frames_lost = kept
+        return None if reading is None else self._observe(reading)
+
+    def read_box(
+        self, bgr: ByteArray, box: tuple[float, float, float, float]
+    ) -> FaceObservation | None:
+        """Read a face whose mesh is known to fill a box, without looking for faces elsewhere.
+
+        What is tracked is not affected.
+
+        Parameters
+        ----------
+        bgr
+            ``(H, W, 3)`` uint8.
+        box
+            Left, top, right and bottom of the mesh, in pixels.
+
+        Returns
+        -------
+        FaceObservation or None
+            None where no face is seen in it.
+        """
+        reading = self._settle(bgr, FaceBox(box, 1.0, ()))
         return None if reading is None else self._observe(reading)
 
     def find(self, bgr: ByteArray) -> list[FaceBox]:
@@ -241,14 +264,20 @@ class FaceTracker:
         return self._read(bgr, follow(region, fitting))
 
     def _fitting(self, reading: MeshReading) -> Region:
-        return region_of_pose(solve_pose(reading.landmarks, self.canonical), self.canonical)
+        return region_of_pose(self._pose(reading), self.canonical)
+
+    def _pose(self, reading: MeshReading) -> HeadPose:
+        # A frame that is read once is asked for its pose twice.
+        if self._solved is None or self._solved[0] is not reading:
+            self._solved = reading, solve_pose(reading.landmarks, self.canonical)
+        return self._solved[1]
 
     def _read(self, bgr: ByteArray, region: Region) -> MeshReading | None:
         reading = self.mesh.read(bgr, region)
         return reading if reading.presence >= self.min_presence else None
 
     def _observe(self, reading: MeshReading) -> FaceObservation:
-        pose = solve_pose(reading.landmarks, self.canonical)
+        pose = self._pose(reading)
         return FaceObservation(
             landmarks=reading.landmarks,
             score=reading.presence,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,7 @@ from edgeavatar.pipeline.analysis_files import subtitles_of, summary_json
 from edgeavatar.pipeline.job import same_place
 from edgeavatar.pipeline.picture_analysis import look_at_photo, look_at_video
 from edgeavatar.pipeline.picture_findings import sum_up
+from edgeavatar.pipeline.report_preview import PreviewFilm
 from edgeavatar.pipeline.reporting import write_report
 from edgeavatar.pipeline.sound_analysis import analyse_sound
 from edgeavatar.speech.transcription import MODELS, RecognizerSize
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edgeavatar.analysis.sound_findings import SoundFindings
-    from edgeavatar.pipeline.picture_analysis import Seen
+    from edgeavatar.pipeline.picture_analysis import FramesOf, Seen
     from edgeavatar.video.reader import VideoReader
 
     Tell = Callable[[str, float | None, int], None]
@@ -109,7 +113,25 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
     job.check()
     if job.srt is not None:
         _check_sound(job.source)
-    analysis = analyse(job.source, model=job.model, threads=job.threads, tell=tell)
+    with ExitStack() as stack:
+        film = None
+        if job.html is not None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeavatar-report-"))
+            film = stack.enter_context(closing(PreviewFilm(job.source, Path(folder) / "film.mp4")))
+        analysis = analyse(
+            job.source,
+            model=job.model,
+            threads=job.threads,
+            tell=tell,
+            frames_of=None if film is None else film.beside,
+        )
+        _write(job, analysis, film, tell)
+    return analysis
+
+
+def _write(
+    job: AnalysisJob, analysis: Analysis, film: PreviewFilm | None, tell: Tell | None
+) -> None:
     if job.json is not None:
         with whole_file(job.json) as file:
             file.write(summary_json(analysis).encode("utf-8"))
@@ -123,8 +145,7 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
     if job.html is not None:
         if tell is not None:
             tell("writing the report", None, 0)
-        write_report(analysis, job.source, job.html, recogniser=job.model)
-    return analysis
+        write_report(analysis, job.source, job.html, recogniser=job.model, film=film)
 
 
 def analyse(
@@ -133,6 +154,7 @@ def analyse(
     model: RecognizerSize = "tiny",
     threads: int | None = None,
     tell: Tell | None = None,
+    frames_of: FramesOf | None = None,
 ) -> Analysis:
     """Find out what is in a file.
 
@@ -149,6 +171,8 @@ def analyse(
         Of the models.
     tell
         Called with the stage, the share done (None if unknown) and the frames read.
+    frames_of
+        See :func:`~edgeavatar.pipeline.picture_analysis.look_at_video`.
 
     Returns
     -------
@@ -173,8 +197,11 @@ def analyse(
         return _put_together(path, seen, None, [])
     with source:
         if not source.info.has_audio:
-            return _put_together(path, look_at_video(source, tell, threads=threads), None, [])
-        seen, heard = _look_and_listen(source, path, model, threads, tell)
+            seen = look_at_video(source, tell, threads=threads, frames_of=frames_of)
+            return _put_together(path, seen, None, [])
+        look = partial(look_at_video, source, tell, threads=threads, frames_of=frames_of)
+        listen = partial(_hear, path, model, threads)
+        seen, heard = _look_and_listen(look, listen, tell)
     if isinstance(heard.error, MediaError):
         # A sound track that does not decode is no reason to tell nothing of the picture.
         heard.notes.append(f"nothing is told of the sound: {heard.error}")
@@ -206,7 +233,7 @@ def _open(path: Path) -> VideoReader | Frame | None:
 
 
 def _look_and_listen(
-    reader: VideoReader, path: Path, model: RecognizerSize, threads: int | None, tell: Tell
+    look: Callable[[], Seen], hear: Callable[[Tell, list[str]], SoundFindings], tell: Tell
 ) -> tuple[Seen, _Heard]:
     heard = _Heard()
     stopped = threading.Event()
@@ -217,14 +244,14 @@ def _look_and_listen(
 
     def listen() -> None:
         try:
-            heard.findings = _hear(path, model, threads, check, heard.notes)
+            heard.findings = hear(check, heard.notes)
         except BaseException as error:
             heard.error = error
 
     listener = threading.Thread(target=listen, name="edgeavatar-listening", daemon=True)
     listener.start()
     try:
-        seen = look_at_video(reader, tell, threads=threads)
+        seen = look()
         tell("listening", None, 0)
     except BaseException:
         stopped.set()

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from edgeavatar.video.reader import VideoReader
 
     Tell = Callable[[str, float | None, int], None]
+    FramesOf = Callable[[VideoReader], Iterator[Frame]]
     Table = dict[str, npt.NDArray[np.generic]]
     Box = tuple[float, float, float, float]
 
@@ -68,7 +70,12 @@ class Seen:
 
 
 def look_at_video(
-    reader: VideoReader, tell: Tell, *, threads: int | None = None, choice: str = "largest"
+    reader: VideoReader,
+    tell: Tell,
+    *,
+    threads: int | None = None,
+    choice: str = "largest",
+    frames_of: FramesOf | None = None,
 ) -> Seen:
     """Read a video once, and note what is seen in every frame.
 
@@ -84,6 +91,8 @@ def look_at_video(
         Of each model; default: 1, because three of them work at the same time.
     choice
         Which face is the main one, see :func:`edgeavatar.face.select_face`.
+    frames_of
+        Gives all frames of the reader, for whoever wants to see them too; default: the reader.
 
     Raises
     ------
@@ -94,10 +103,11 @@ def look_at_video(
     """
     total = reader.info.frame_count
     cuts = CutFinder()
+    frames = reader.frames if frames_of is None else partial(frames_of, reader)
     with _opened(choice, threads) as (tracker, body):
         notes = _Notes(float(reader.info.rate), body)
         with (
-            closing(prefetch(lambda: looks_at(reader.frames(), cuts), _AHEAD)) as looks,
+            closing(prefetch(lambda: looks_at(frames(), cuts), _AHEAD)) as looks,
             closing(prefetch(lambda: faces_in(looks, tracker), _AHEAD)) as seen,
         ):
             for faces in seen:

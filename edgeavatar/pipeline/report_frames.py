@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import cv2
 import numpy as np
 
-from edgeavatar.errors import EdgeAvatarError
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.report.columns import main_rows
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from edgeavatar.analysis.results import Analysis, Factor
     from edgeavatar.report.columns import Table
-    from edgeavatar.types import ByteArray, FloatArray
+    from edgeavatar.types import ByteArray
     from edgeavatar.video.reader import VideoReader
 
 _WORST: Final = 4
@@ -126,7 +125,7 @@ def draw_thumbnails(
     source_path
         Photo, video or sound; of a sound there is nothing to draw.
     tracker
-        Draws the mesh; default: one is opened. It is reset.
+        Draws the mesh; default: one is opened.
 
     Raises
     ------
@@ -275,7 +274,8 @@ def _drawn(frame: Frame, moment: Moment, tracker: FaceTracker | None) -> ByteArr
     bgr = frame_to_bgr(frame)
     landmarks = None
     if tracker is not None and moment.box is not None:
-        landmarks = _landmarks(bgr, moment.box, tracker)
+        seen = tracker.read_box(bgr, moment.box)
+        landmarks = None if seen is None else seen.landmarks
     x0, y0, x1, y1 = _around(moment.box, bgr.shape[1], bgr.shape[0])
     scale = min(_WIDTH_PX / (x1 - x0), _HEIGHT_PX / (y1 - y0))
     size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
@@ -285,21 +285,6 @@ def _drawn(frame: Frame, moment: Moment, tracker: FaceTracker | None) -> ByteArr
         points = (landmarks[:, :2] + 0.5 - (x0, y0)) * scale - 0.5
         _draw_mesh(picture, points, tracker.canonical.triangles)
     return picture
-
-
-def _landmarks(bgr: ByteArray, box: _Box, tracker: FaceTracker) -> FloatArray | None:
-    kept = tracker.choice
-    tracker.reset()
-    tracker.choice = ",".join(f"{side:.1f}" for side in box)
-    try:
-        seen = tracker.track(bgr)
-    except EdgeAvatarError:
-        # A face that was followed to here can be too unclear to be found afresh.
-        return None
-    finally:
-        tracker.choice = kept
-        tracker.reset()
-    return None if seen is None else seen.landmarks
 
 
 def _draw_mesh(picture: ByteArray, points: np.ndarray, triangles: np.ndarray) -> None:

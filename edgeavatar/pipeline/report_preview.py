@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from edgeavatar.audio.decode import decode_audio
-from edgeavatar.errors import MediaError
+from edgeavatar.errors import EdgeAvatarError, MediaError
 from edgeavatar.report.pictures import Preview
 from edgeavatar.subtitles.cues import Word, make_cues
 from edgeavatar.subtitles.files import written
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from edgeavatar.analysis.results import Analysis
     from edgeavatar.types import ByteArray
+    from edgeavatar.video.reader import VideoReader
 
 _SIDE_PX: Final = 240
 _RATE: Final = Fraction(15)
@@ -35,21 +37,35 @@ _SOUND_ONLY_S: Final = Fraction(180)
 
 
 @dataclass(frozen=True, slots=True)
-class _Size:
+class PreviewSize:
+    """How long a preview may be, and how coarse."""
+
     seconds: Fraction
     crf: int
 
 
-_SIZES: Final = (
-    _Size(Fraction(60), 30),
-    _Size(Fraction(60), 37),
-    _Size(Fraction(20), 37),
-    _Size(Fraction(8), 42),
+PREVIEW_SIZES: Final = (
+    PreviewSize(Fraction(60), 30),
+    PreviewSize(Fraction(60), 37),
+    PreviewSize(Fraction(20), 37),
+    PreviewSize(Fraction(8), 42),
 )
 """Tried one after the other until the preview is small enough."""
 
 
-def make_preview(analysis: Analysis, source_path: Path, most_bytes: int) -> Preview | None:
+@dataclass(frozen=True, slots=True)
+class PreviewMade:
+    """What a preview turned out to be."""
+
+    duration_s: Fraction
+    has_sound: bool
+    size: tuple[int, int] | None
+    is_whole: bool
+
+
+def make_preview(
+    analysis: Analysis, source_path: Path, most_bytes: int, film: PreviewFilm | None = None
+) -> Preview | None:
     """Make a small copy of the beginning of a source.
 
     240 pixels on the shorter side, at most 15 frames a second, at most a minute; of a sound at most
@@ -63,6 +79,8 @@ def make_preview(analysis: Analysis, source_path: Path, most_bytes: int) -> Prev
         The file itself.
     most_bytes
         What it may take.
+    film
+        Made of the same video before; None, and one that is too large, has the source read again.
 
     Returns
     -------
@@ -77,9 +95,11 @@ def make_preview(analysis: Analysis, source_path: Path, most_bytes: int) -> Prev
     kind = analysis.source.kind
     if kind == "photo":
         return None
+    if film is not None and film.made is not None and film.path.stat().st_size <= most_bytes:
+        return _finished(analysis, film.path, film.made)
     with tempfile.TemporaryDirectory(prefix="edgeavatar-report-") as folder:
         path = Path(folder) / "preview.mp4"
-        for size in _SIZES if kind == "video" else (_Size(_SOUND_ONLY_S, 37),):
+        for size in PREVIEW_SIZES if kind == "video" else (PreviewSize(_SOUND_ONLY_S, 37),):
             made = (
                 _filmed(source_path, path, size)
                 if kind == "video"
@@ -90,60 +110,137 @@ def make_preview(analysis: Analysis, source_path: Path, most_bytes: int) -> Prev
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    duration_s: Fraction
-    has_sound: bool
-    size: tuple[int, int] | None
-    is_whole: bool
+class PreviewFilm:
+    """Writes the small copy of a video, from frames that somebody reads anyway.
 
+    Parameters
+    ----------
+    source_path
+        The video, whose sound is read.
+    path
+        File to write. It is complete after :meth:`finish`.
+    size
+        How long and how coarse.
+    """
 
-def _filmed(source_path: Path, path: Path, wanted: _Size) -> _Made:
-    with open_video(source_path) as reader:
+    def __init__(self, source_path: Path, path: Path, size: PreviewSize = PREVIEW_SIZES[0]) -> None:
+        self.path = path
+        self.made: PreviewMade | None = None
+        self._source_path = source_path
+        self._wanted = size
+        self._stack = ExitStack()
+        self._writer: VideoWriter | None = None
+        self._shape = (0, 0)
+        self._sound: Iterator[AudioChunk] = iter(())
+        self._next: AudioChunk | None = None
+        self._has_sound = False
+        self._due = Fraction(0)
+        self._last = Fraction(0)
+        self._is_whole = True
+
+    def begin(self, reader: VideoReader) -> None:
+        """Take the shape, colours and rate of a video."""
         info = reader.info
-        width, height = _small(info.width, info.height, reader.sample_aspect_ratio)
-        sound = _sound(source_path, wanted.seconds) if info.has_audio else None
-        first = None if sound is None else next(sound, None)
-        writer = VideoWriter(
-            path,
-            width,
-            height,
-            rate=min(_RATE, info.rate),
-            time_base=reader.time_base,
-            colour=info.colour,
-            audio_rate=AUDIO_RATE_HZ if first is not None else None,
-            audio_bits_per_s=_AUDIO_BITS_PER_S,
-            crf=wanted.crf,
-            threads=1,
+        self._shape = _small(info.width, info.height, reader.sample_aspect_ratio)
+        if info.has_audio:
+            self._sound = _sound(self._source_path, self._wanted.seconds)
+            self._next = next(self._sound, None)
+            self._has_sound = self._next is not None
+        self._writer = self._stack.enter_context(
+            VideoWriter(
+                self.path,
+                *self._shape,
+                rate=min(_RATE, info.rate),
+                time_base=reader.time_base,
+                colour=info.colour,
+                audio_rate=AUDIO_RATE_HZ if self._has_sound else None,
+                audio_bits_per_s=_AUDIO_BITS_PER_S,
+                crf=self._wanted.crf,
+                threads=1,
+            )
         )
-        end, is_whole = Fraction(0), True
-        with writer:
-            heard_s = Fraction(0)
-            due = Fraction(0)
-            for frame in prefetch(reader.frames):
-                if frame.time_s >= wanted.seconds:
-                    is_whole = False
-                    break
-                end = frame.time_s
-                if frame.time_s < due:
-                    continue
-                due += ((frame.time_s - due) // (1 / _RATE) + 1) / _RATE
-                writer.write_frame(_shrunk(frame, width, height))
-                while sound is not None and first is not None and heard_s <= frame.time_s:
-                    writer.write_audio(first)
-                    heard_s = Fraction(first.start_sample + len(first.samples), first.sample_rate)
-                    first = next(sound, None)
-            end = wanted.seconds if not is_whole else max(end, reader.end_time_s)
-            while sound is not None and first is not None:
-                if first.start_sample >= end * first.sample_rate:
-                    break
-                writer.write_audio(first)
-                first = next(sound, None)
-            writer.finish(end)
-        return _Made(end, sound is not None, (width, height), is_whole)
+
+    def beside(self, reader: VideoReader) -> Iterator[Frame]:
+        """Give all frames of a video to somebody else, and film them on the way.
+
+        Where no film can be made, it is left off without a word: :attr:`made` stays None.
+        """
+        going = True
+        for frame in reader.frames():
+            yield frame
+            if not going:
+                continue
+            try:
+                if self._writer is None:
+                    self.begin(reader)
+                going = self.push(frame)
+            except EdgeAvatarError:
+                going = False
+                self.close()
+        with suppress(EdgeAvatarError):
+            self.finish(reader.end_time_s)
+
+    def push(self, frame: Frame) -> bool:
+        """Take the next frame.
+
+        Returns
+        -------
+        bool
+            Whether more is wanted.
+        """
+        if self._writer is None or frame.time_s >= self._wanted.seconds:
+            self._is_whole = False
+            return False
+        self._last = frame.time_s
+        if frame.time_s < self._due:
+            return True
+        self._due += ((frame.time_s - self._due) // (1 / _RATE) + 1) / _RATE
+        self._writer.write_frame(_shrunk(frame, *self._shape))
+        self._hear(frame.time_s)
+        return True
+
+    def finish(self, end_s: Fraction) -> None:
+        """Complete the file of a video that ends then."""
+        if self._writer is None:
+            return
+        end = max(self._last, end_s) if self._is_whole else self._wanted.seconds
+        self._hear(end)
+        self._writer.finish(end)
+        self._stack.close()
+        self.made = PreviewMade(end, self._has_sound, self._shape, self._is_whole)
+
+    def close(self) -> None:
+        """Leave an unfinished file away."""
+        self._writer = None
+        self._stack.close()
+
+    def _hear(self, until_s: Fraction) -> None:
+        """Write the sound that begins before a time."""
+        assert self._writer is not None
+        while self._next is not None:
+            if self._next.start_sample >= until_s * self._next.sample_rate:
+                return
+            self._writer.write_audio(self._next)
+            self._next = next(self._sound, None)
 
 
-def _heard(source_path: Path, path: Path, seconds: Fraction) -> _Made:
+def _filmed(source_path: Path, path: Path, wanted: PreviewSize) -> PreviewMade:
+    film = PreviewFilm(source_path, path, wanted)
+    with (
+        open_video(source_path) as reader,
+        closing(film),
+        closing(prefetch(reader.frames)) as frames,
+    ):
+        film.begin(reader)
+        for frame in frames:
+            if not film.push(frame):
+                break
+        film.finish(reader.end_time_s)
+    assert film.made is not None
+    return film.made
+
+
+def _heard(source_path: Path, path: Path, seconds: Fraction) -> PreviewMade:
     """Write sound under a black picture, for the writer makes videos; only the sound is used."""
     plane = np.full((_BLANK_PX, _BLANK_PX), 16, np.uint8)
     chroma = np.full((_BLANK_PX // 2, _BLANK_PX // 2), 128, np.uint8)
@@ -167,7 +264,7 @@ def _heard(source_path: Path, path: Path, seconds: Fraction) -> _Made:
         if not samples:
             raise MediaError(f"expected sound in {source_path.name}, found none")
         writer.finish(end)
-    return _Made(end, True, None, end < seconds)
+    return PreviewMade(end, True, None, end < seconds)
 
 
 def _sound(source_path: Path, seconds: Fraction) -> Iterator[AudioChunk]:
@@ -179,7 +276,7 @@ def _sound(source_path: Path, seconds: Fraction) -> Iterator[AudioChunk]:
         yield AudioChunk(kept, chunk.sample_rate, chunk.start_sample)
 
 
-def _finished(analysis: Analysis, path: Path, made: _Made) -> Preview:
+def _finished(analysis: Analysis, path: Path, made: PreviewMade) -> Preview:
     width, height = made.size or (None, None)
     return Preview(
         data=path.read_bytes(),

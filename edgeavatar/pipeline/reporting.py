@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from edgeavatar.analysis.results import Analysis
     from edgeavatar.face import FaceTracker
+    from edgeavatar.pipeline.report_preview import PreviewFilm
     from edgeavatar.speech.transcription import RecognizerSize
 
 LARGEST_BYTES: Final = 3_000_000
@@ -37,6 +38,7 @@ def write_report(
     *,
     recogniser: RecognizerSize | None = None,
     tracker: FaceTracker | None = None,
+    film: PreviewFilm | None = None,
 ) -> None:
     """Write the report of an analysis as one HTML file.
 
@@ -51,7 +53,9 @@ def write_report(
     recogniser
         Which one wrote the words down; None leaves it unnamed.
     tracker
-        Draws the mesh; default: one is opened if there is a face. It is reset.
+        Draws the mesh; default: one is opened if there is a face.
+    film
+        Made of the source before, so that it need not be read again for the preview.
 
     Raises
     ------
@@ -69,21 +73,26 @@ def write_report(
     )
     pictures = ReportPictures(draw_thumbnails(analysis, source_path, tracker))
     taken = len(render_page(analysis, pictures, made_with).encode())
-    pictures = _with_preview(pictures, analysis, source_path, LARGEST_BYTES - taken - _SPARE_BYTES)
+    room_bytes = LARGEST_BYTES - taken - _SPARE_BYTES
+    pictures = _with_preview(pictures, analysis, source_path, room_bytes, film)
     page = render_page(analysis, pictures, made_with).encode()
     with whole_file(output_path) as file:
         file.write(page)
 
 
 def _with_preview(
-    pictures: ReportPictures, analysis: Analysis, source_path: Path, room_bytes: int
+    pictures: ReportPictures,
+    analysis: Analysis,
+    source_path: Path,
+    room_bytes: int,
+    film: PreviewFilm | None,
 ) -> ReportPictures:
     """Add a preview; where none can be made, a note: the figures are worth a report without."""
     if analysis.source.kind == "photo":
         return pictures
     try:
         # Three bytes are four characters of the page.
-        preview = make_preview(analysis, source_path, room_bytes * 3 // 4)
+        preview = make_preview(analysis, source_path, room_bytes * 3 // 4, film)
     except EdgeAvatarError as error:
         return replace(pictures, notes=(f"there is no preview: {error}",))
     if preview is None:

@@ -25,6 +25,7 @@ from edgeavatar.pipeline.report_frames import choose_moments, draw_thumbnails
 from edgeavatar.pipeline.report_preview import make_preview
 from edgeavatar.pipeline.reporting import write_report
 from edgeavatar.types import AudioChunk, ColourTags, Frame
+from edgeavatar.video.reader import open_video
 from edgeavatar.video.writer import VideoWriter
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
@@ -174,8 +175,8 @@ def test_preview_is_small_and_keeps_the_times_of_the_source(found: Analysis, cli
 def test_long_source_is_cut_and_says_so(
     found: Analysis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = report_preview._Size(Fraction(2), 30)
-    monkeypatch.setattr(report_preview, "_SIZES", (size,))
+    size = report_preview.PreviewSize(Fraction(2), 30)
+    monkeypatch.setattr(report_preview, "PREVIEW_SIZES", (size,))
     preview = make_preview(found, clip, ROOM)
     assert preview is not None
     assert not preview.is_whole
@@ -183,6 +184,34 @@ def test_long_source_is_cut_and_says_so(
     assert len(_sound(preview.data)) / 48_000 == pytest.approx(2.0, abs=0.05)
     assert max(time_s for time_s, _ in _frames(preview.data)) < 2.0
     assert "two" not in (preview.captions or "")
+
+
+def test_film_made_on_the_way_is_the_preview(
+    found: Analysis, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = make_preview(found, clip, ROOM)
+    film = report_preview.PreviewFilm(clip, tmp_path / "film.mp4")
+    with open_video(clip) as reader:
+        passed = sum(1 for _ in film.beside(reader))
+    assert passed == SECONDS * RATE
+
+    def read_again(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(report_preview, "_filmed", read_again)
+    preview = make_preview(found, clip, ROOM, film)
+    assert preview is not None
+    assert again is not None
+    assert preview == again
+    with pytest.raises(AssertionError):
+        make_preview(found, clip, len(preview.data) - 1, film)
+
+
+def test_film_that_cannot_be_made_stops_nobody(clip: Path, tmp_path: Path) -> None:
+    film = report_preview.PreviewFilm(clip, tmp_path / "no folder" / "film.mp4")
+    with open_video(clip) as reader:
+        assert sum(1 for _ in film.beside(reader)) == SECONDS * RATE
+    assert film.made is None
 
 
 def test_preview_shrinks_to_its_room(found: Analysis, clip: Path) -> None:
