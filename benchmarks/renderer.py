@@ -10,10 +10,11 @@ Materials:
 
 - ``grid``: held-out clips of the GRID speaker, as they are (face height about 135 px). Four targets
   a clip, by the quantiles of its lip gap; the source is the frame with the most closed lips in the
-  other half of the clip, and person and light are learned from that half.
-- ``london``: held-out people of the London Set, neutral to smiling and back; person and light are
-  learned from the source alone. The target's colours are scaled so that its cheeks are those of
-  the source. Skin is grouped by the measured luma of the cheeks, since the set says nothing.
+  other half of the clip, and person, teeth and light are learned from that half.
+- ``london``: held-out people of the London Set, neutral to smiling and back; person, teeth and
+  light are learned from the source alone. The target's colours are scaled so that its cheeks are
+  those of the source. Skin is grouped by the measured luma of the cheeks, since the set says
+  nothing.
 - ``sheet``: strangers under a fixed set of shapes through ``render``; a picture to judge by eye
   (``--sheet``), and the share of bytes that changed outside the triangles that move.
 - ``jitter``: 20 consecutive frames of a GRID clip, made from one frame outside of the run.
@@ -93,7 +94,8 @@ from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.kernels.warp import polygon_alpha
 from edgeavatar.rendering.basis import FaceBasis, load_basis
-from edgeavatar.rendering.dentition import fit_anatomy
+from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
+from edgeavatar.rendering.dentition_fit import ShownTeeth, fit_dentition, view_teeth
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
 from edgeavatar.rendering.geometry import Person, fit_person, mouth_displacement, source_speech
 from edgeavatar.rendering.interior import (
@@ -123,7 +125,7 @@ from export.train.mouths import STEADY, as_frame, is_london_held_out
 ROOT = Path(__file__).resolve().parent.parent
 MATERIALS = ("grid", "london", "sheet", "jitter")
 
-CLIPS, JITTER_CLIPS, RUN = 24, 6, 20
+CLIPS, JITTER_CLIPS, RUN = 24, 18, 20
 QUANTILES = (1.0, 0.8, 0.6, 0.3)
 """Of a clip's lip gaps: about a third of its frames have their lips closed."""
 APART = 5
@@ -181,6 +183,8 @@ class Subject:
 
     person: Person
     light: InteriorLight
+    anatomy: MouthAnatomy
+    """Teeth as they were seen, where they were; usual ones elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +295,17 @@ def common_line(frames: Sequence[Frame], faces: Sequence[FaceObservation]) -> Fl
 
 
 def subject_of(looks: Sequence[Look], basis: FaceBasis) -> Subject:
-    """Learn person and light from some looks, as the pipeline does."""
+    """Learn person, light and teeth from some looks, as the pipeline does."""
     colours = [face_colours(o.bgr, o.face.landmarks, o.face.pose.scale_px) for o in looks]
     skin = np.median([skin for skin, _ in colours], axis=0)
     whites = [white for _, white in colours if white is not None]
     light = light_from_skin(skin, np.median(whites, axis=0) if whites else None)
-    return Subject(fit_person([o.face for o in looks], basis), light)
+    person = fit_person([o.face for o in looks], basis)
+    anatomy = fit_anatomy(person.lip_line_cm, person.mouth_width_cm)
+    views = [(view_teeth(o.frame, o.face, light), o.face) for o in looks]
+    teeth = [ShownTeeth.of(view, face, person) for view, face in views if view is not None]
+    anatomy, light = fit_dentition(teeth, anatomy, light)
+    return Subject(person, light, anatomy)
 
 
 def laid_over(other: Look, here: Look, *, match_skin: bool = False) -> Look:
@@ -466,7 +475,7 @@ def london_cases(
 # ----------------------------------------------------------------------------------------- systems
 
 
-Opener: TypeAlias = Callable[[Person, InteriorLight], GeometricRenderer]
+Opener: TypeAlias = Callable[[Subject], GeometricRenderer]
 System: TypeAlias = Callable[[Case], Frame | None]
 Systems: TypeAlias = Mapping[str, System]
 
@@ -497,9 +506,9 @@ def neural(
 def opener_of(kind: Callable[..., GeometricRenderer]) -> Opener:
     """Make an opener of renderers that are made as the geometric one is."""
 
-    def open_one(person: Person, light: InteriorLight) -> GeometricRenderer:
-        interior = InteriorModel(fit_anatomy(person.lip_line_cm, person.mouth_width_cm))
-        return kind(person, canonical_mesh().triangles, interior, light)
+    def open_one(subject: Subject) -> GeometricRenderer:
+        interior = InteriorModel(subject.anatomy)
+        return kind(subject.person, canonical_mesh().triangles, interior, subject.light)
 
     return open_one
 
@@ -516,7 +525,7 @@ def reenacting(open_one: Opener, *, with_reference: bool = False) -> System:
         if with_reference and case.reference is None:
             return None
         if last is None or last[0] is not case.subject:
-            last = case.subject, open_one(case.subject.person, case.subject.light)
+            last = case.subject, open_one(case.subject)
         renderer, target = last[1], case.target.face
         if case.reference is not None and with_reference and isinstance(renderer, NeuralRenderer):
             frame, face = case.reference.frame, case.reference.face
@@ -797,7 +806,7 @@ def draw_sheet(
             print(f"sheet: {stranger} is not there")
             continue
         subject = subject_of([look], basis)
-        renderer = RENDERERS[system](subject.person, subject.light)
+        renderer = RENDERERS[system](subject)
         cells = []
         for shape, weights in SHAPES.items():
             row = row_of(weights)

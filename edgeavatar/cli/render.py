@@ -152,7 +152,10 @@ def render(
 def _look_first(job: RenderJob, *, told: bool) -> list[str]:
     """Say what of the source will cost something, before the work begins."""
     from edgeavatar.pipeline.preflighting import preflight_notes
+    from edgeavatar.tuning import load_tuning
 
+    # A profile that is not there stops a render; then nothing is to be looked at.
+    load_tuning(job.profile, backend=job.backend, device=job.device)
     notes = preflight_notes(job.source, face=job.face, threads=job.threads)
     if told:
         for note in notes:

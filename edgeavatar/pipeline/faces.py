@@ -197,7 +197,8 @@ class FaceTrack:
     def look_around(self, known: Acquaintance, film: Glimpses) -> Acquaintance:
         """Look all over a video for the moment that shows the inside of the mouth best.
 
-        It is also looked for in the first frames, so what they told counts no more.
+        It is also looked for in the first frames, so what they told of it counts no more; the teeth
+        that show in it are known as those of the first frames are.
         """
 
         def glance(frame: Frame) -> FaceObservation | None:
@@ -206,7 +207,15 @@ class FaceTrack:
         found = find_reference(
             film, glance, known.person.lip_line_cm, known.usual.pose, self._tracker.choice
         )
-        return replace(known, open_mouth=found)
+        if found is None:
+            return replace(known, open_mouth=None)
+        frame, face = found
+        light = light_from_skin(
+            *face_colours(frame_to_bgr(frame), face.landmarks, face.pose.scale_px)
+        )
+        view = view_teeth(frame, face, light)
+        more = () if view is None else (ShownTeeth.of(view, face, known.person),)
+        return replace(known, open_mouth=found, teeth=(*known.teeth, *more))
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FaceObservation | None]]:
         """Yield every frame with its face, or with None where there is none to be trusted."""

@@ -234,10 +234,7 @@ def open_renderer(
     if chosen == "auto":
         chosen = "geometric" if shown is None else "neural"
     painted = chosen not in UNPAINTED
-    # Such a net takes fewer of the person's own teeth over fitted ones, which it was not taught on:
-    # the error between the lips of 6 held-out clips rose from 11.9 to 12.7.
-    if not painted or shown is None:
-        anatomy, light = fit_dentition(known.teeth, anatomy, light)
+    anatomy, light = fit_dentition(known.teeth, anatomy, light)
     interior = InteriorModel(anatomy)
     triangles = canonical_mesh().triangles
     if chosen == "wav2lip":
