@@ -196,17 +196,18 @@ MOTION_BLUR: Final = Rule(
 )
 MOUTH_OPEN: Final = Rule(
     "mouth-open",
-    "Mouth open",
+    "Mouth never closed",
     "visibility",
     "share",
-    warn_at=0.5,
+    warn_at=0.9,
     bad_at=None,
     why="of the frames, lips further apart than in a smile that shows teeth, up to which lips were "
-    "measured to close as well as from rest",
+    "measured to close as well as from rest; who talks closes them again and again, which the new "
+    "words replace",
     effect_warn="the mouth at rest stays open, and jaw and cheeks keep the shape of what the "
     "source says",
     effect_bad="",
-    advice="film the person listening, with the mouth closed",
+    advice="film the person listening, with the mouth closed for a moment",
 )
 DARK: Final = Rule(
     "dark",

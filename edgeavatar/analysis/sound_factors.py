@@ -7,7 +7,7 @@ the mouth by loudness alone would (bad). See ``docs/analysis-sound.md`` for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from edgeavatar.analysis.results import Factor
@@ -40,7 +40,8 @@ SPEECH: Final = _Rule(
     "s",
     2.0,
     0.25,
-    "the detector drops what is shorter than 0.25 s; to know noise and room, some 2 s are needed",
+    "the detector drops what is shorter than 0.25 s; to know noise and room, some 2 s are needed, "
+    "but of a short sound that is speech for a quarter of its time no more can be had",
     "there is so little speech that noise and room can hardly be told",
     "the mouth stays shut",
     "check that this is the right recording, and that its sound is not muted",
@@ -74,7 +75,7 @@ VOICES: Final = _Rule(
 CLIPPING: Final = _Rule(
     "clipping",
     "Peaks that are cut off",
-    "",
+    "share",
     0.05,
     0.2,
     "speech with its peaks cut: the lip gap follows that of the whole sound by r .99 at 3 %, .97 "
@@ -124,7 +125,7 @@ LOUDNESS: Final = _Rule(
 MUSIC: Final = _Rule(
     "music",
     "Music where nobody speaks",
-    "",
+    "share",
     None,
     None,
     "no bound: music alone does not move the mouth, and beside speech it counts as noise; singing "
@@ -154,7 +155,7 @@ def sound_factors(findings: SoundFindings) -> tuple[Factor, ...]:
     spoken_s = speech.speech_share * findings.duration_s
     silent = findings.duration_s > 0.0 and speech.loudness_lufs is None
     return (
-        _factor(SPEECH, spoken_s),
+        _factor(_speech_rule(findings.duration_s), spoken_s),
         _factor(NOISE if findings.pauses else VOICES, speech.snr_db),
         _factor(CLIPPING, speech.clipped_share, findings.clipped_spans_s),
         _factor(BANDWIDTH, speech.bandwidth_hz),
@@ -162,6 +163,15 @@ def sound_factors(findings: SoundFindings) -> tuple[Factor, ...]:
         _factor(LOUDNESS, SILENT_LUFS if silent else speech.loudness_lufs),
         _factor(MUSIC, findings.music_share, findings.music_spans_s),
     )
+
+
+_ENOUGH_SPEECH: Final = 0.25
+"""Share of a sound from which it has as much speech as can be asked of its length."""
+
+
+def _speech_rule(duration_s: float) -> _Rule:
+    most, least = SPEECH.warn_at or 0.0, SPEECH.bad_at or 0.0
+    return replace(SPEECH, warn_at=round(max(least, min(most, _ENOUGH_SPEECH * duration_s)), 2))
 
 
 SILENT_LUFS: Final = -70.0

@@ -70,6 +70,11 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
 )
 
 EXIT_INTERRUPTED = 130
+VERDICTS = frozenset({"preflight"})
+"""Commands that end with a verdict: 0 good, 1 usable, 2 not usable."""
+EXIT_BESIDE_VERDICTS = {1: 70, 2: 64}
+"""Codes of errors that would be taken for a verdict, and those that such a command gives instead:
+EX_SOFTWARE and EX_USAGE of BSD's sysexits.h."""
 EXIT_BROKEN_PIPE = 141
 DEBUG_VARIABLE = "EDGEAVATAR_DEBUG"
 COMPLETION_VARIABLE = "_EDGEAVATAR_COMPLETE"
@@ -138,7 +143,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     The exit code is 0, the ``exit_code`` of the error's class, 130 after Ctrl-C, 143 after SIGTERM,
-    129 after SIGHUP, 141 when the reader of the output has gone, 1 for a fault.
+    129 after SIGHUP, 141 when the reader of the output has gone, 1 for a fault. Of ``preflight``,
+    whose verdicts are 0, 1 and 2, a wrong option is 64 and a fault 70.
 
     Parameters
     ----------
@@ -159,44 +165,53 @@ def run(args: Sequence[str] | None) -> int:
     """Run the command line and return its exit code; see :func:`main`."""
     if COMPLETION_VARIABLE in os.environ:
         root.main(prog_name="edgeavatar")
+    arguments = list(sys.argv[1:] if args is None else args)
     try:
         # Not root.main(): it would turn a broken pipe into an exit code of its own.
-        with root.make_context("edgeavatar", list(sys.argv[1:] if args is None else args)) as ctx:
+        with root.make_context("edgeavatar", list(arguments)) as ctx:
             root.invoke(ctx)
         sys.stdout.flush()
         return 0
     except click.exceptions.Exit as done:
         return done.exit_code
-    except EdgeAvatarError as error:
+    except (Exception, KeyboardInterrupt, _SignalExit) as error:
+        code = _told(error)
+        if VERDICTS.intersection(arguments[:1]):
+            return EXIT_BESIDE_VERDICTS.get(code, code)
+        return code
+
+
+def _told(error: BaseException) -> int:
+    """Say on stderr what went wrong; return the exit code."""
+    if isinstance(error, EdgeAvatarError):
         return _fail(str(error), error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return error.exit_code
-    except click.UsageError as error:
+    if isinstance(error, click.UsageError):
         program = error.ctx.command_path if error.ctx else "edgeavatar"
         return _fail(f"{error.format_message()} (see {program} --help)", error.exit_code)
-    except click.ClickException as error:
+    if isinstance(error, click.ClickException):
         return _fail(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    if isinstance(error, click.Abort | KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
-    except _SignalExit as end:
+    if isinstance(error, _SignalExit):
         with contextlib.suppress(OSError):  # after SIGHUP, the terminal may be gone
-            _fail(f"ended by {end.signal.name}", end.exit_code)
-        return end.exit_code
-    except BrokenPipeError:
+            _fail(f"ended by {error.signal.name}", error.exit_code)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
         # The interpreter flushes stdout once more on its way out; it must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            place = f" at {error.filename}" if error.filename else ""
-            return _fail(f"the disk is full{place}; make room and run again", OutputError.exit_code)
-        said = " ".join(str(error).split())
-        return _fail(
-            f"unexpected {type(error).__name__}{': ' if said else ''}{said} "
-            f"(a fault of edgeavatar; {DEBUG_VARIABLE}=1 shows where)",
-            1,
-        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" at {error.filename}" if error.filename else ""
+        return _fail(f"the disk is full{place}; make room and run again", OutputError.exit_code)
+    said = " ".join(str(error).split())
+    return _fail(
+        f"unexpected {type(error).__name__}{': ' if said else ''}{said} "
+        f"(a fault of edgeavatar; {DEBUG_VARIABLE}=1 shows where)",
+        1,
+    )
 
 
 def _fail(message: str, exit_code: int) -> int:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeavatar.analysis.figures import amount, plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -175,7 +177,7 @@ def _sound(speech: Speech) -> Iterator[str]:
     if speech.snr_db is not None:
         yield f"SNR {speech.snr_db:.0f} dB"
     if speech.clipped_share:
-        yield f"clipped {speech.clipped_share:.2%}"
+        yield f"clipped {plain(amount(speech.clipped_share, 'share'))}"
     if speech.bandwidth_hz is not None:
         yield f"bandwidth {speech.bandwidth_hz / 1000:.1f} kHz"
     if speech.reverberation_s is not None:

@@ -70,17 +70,24 @@ def preflight(
 
 
 def _report(found: Preflight) -> Iterator[str]:
-    width = max((len(factor.title) for factor in found.factors), default=0)
+    from edgeavatar.analysis.figures import amount, plain
+
+    values = [plain(amount(factor.value, factor.unit)) for factor in found.factors]
+    widths = (
+        max((len(factor.title) for factor in found.factors), default=0),
+        max((len(value) for value in values), default=0),
+    )
     group = ""
-    for factor in found.factors:
+    for factor, value in zip(found.factors, values, strict=True):
         if factor.group != group:
             group = factor.group
             yield f"{group}"
-        yield f"  {_SIGNS[factor.verdict]:<5}{factor.title:<{width}}  {_measured(factor)}"
+        row = f"  {_SIGNS[factor.verdict]:<5}{factor.title:<{widths[0]}}  {value:<{widths[1]}}  "
+        yield f"{row}{_bounds(factor)}".rstrip()
     troubled = [factor for factor in found.factors if factor.verdict in ("warn", "bad")]
     for factor in troubled:
         yield ""
-        yield f"{_SIGNS[factor.verdict]}  {factor.title}: {factor.effect}"
+        yield f"{_SIGNS[factor.verdict]:<6}{factor.title}: {factor.effect}"
         if factor.times_s:
             yield f"      where: {_stretches(factor)}"
         yield f"      do:    {factor.advice}"
@@ -89,21 +96,15 @@ def _report(found: Preflight) -> Iterator[str]:
     yield _VERDICTS[found.verdict]
 
 
-def _measured(factor: Factor) -> str:
-    if factor.value is None:
-        return "not measured"
-    bounds = [
-        f"{name} {_number(bound, factor.unit)}"
-        for name, bound in (("warn", factor.warn_at), ("bad", factor.bad_at))
-        if bound is not None
-    ]
-    return f"{_number(factor.value, factor.unit):<22}{', '.join(bounds)}"
+def _bounds(factor: Factor) -> str:
+    from edgeavatar.analysis.figures import bound, plain, worse
 
-
-def _number(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{100.0 * value:.3g} %"
-    return f"{value:.3g} {unit}".rstrip()
+    bounds = (("warn", factor.warn_at), ("bad", factor.bad_at))
+    return ", ".join(
+        f"{name} {worse(factor)} {plain(bound(value, factor.unit))}"
+        for name, value in bounds
+        if value is not None
+    )
 
 
 def _stretches(factor: Factor) -> str:

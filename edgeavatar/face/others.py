@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edgeavatar.face.choice import SURE_SCORE
 from edgeavatar.face.geometry import solve_pose
 from edgeavatar.face.region import Region, follow, region_of_box, region_of_pose
 from edgeavatar.types import FaceObservation
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 3
 """Faces that are read beside the main one; each costs as much as it does."""
-LEAST_SCORE: Final = 0.75
-"""Score of the detector below which a face is not followed: 24 faces in pictures of many, 50 to 135
-pixels high, have .90 and more, patterns of cloth and clouds .62."""
 _SAME: Final = 0.35
 """Distance of two middles over the side of a region below which they are one face; faces side by
 side are half a side apart or more."""
@@ -55,7 +53,7 @@ class OtherFaces:
         least = None if small_too else _COARSE * max(bgr.shape[:2])
         known = [*self._regions, *self._main_region(main)]
         for box in self._tracker.detector.detect(bgr, min_face_px=least):
-            if box.score < LEAST_SCORE:
+            if box.score < SURE_SCORE:
                 continue
             region = region_of_box(box)
             if len(self._regions) < MOST and not any(_same(region, other) for other in known):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edgeavatar.analysis.factors import picture_factors
+from edgeavatar.analysis.figures import amount, plain
 from edgeavatar.analysis.quality import measure_face, measure_frame
 from edgeavatar.analysis.results import Factor, Preflight, SourceFacts
 from edgeavatar.analysis.sound_factors import sound_factors
@@ -139,16 +140,13 @@ def preflight_notes(
     # No face, and several faces: those stop a render, which says so itself.
     told = [factor for factor in worst if factor.name not in ("faces", "face-missing")]
     return [
-        f"{factor.title.lower()} {_told(factor)}: {factor.effect}; {factor.advice}"
+        f"{factor.title.lower()} {_measured(factor)}: {factor.effect}; {factor.advice}"
         for factor in told[:MOST_NOTES]
     ]
 
 
-def _told(factor: Factor) -> str:
-    value = factor.value or 0.0
-    return (
-        f"{100 * value:.3g} %" if factor.unit == "share" else f"{value:.3g} {factor.unit}".strip()
-    )
+def _measured(factor: Factor) -> str:
+    return plain(amount(factor.value, factor.unit))
 
 
 def _glances(

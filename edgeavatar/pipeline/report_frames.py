@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import cv2
 import numpy as np
 
+from edgeavatar.analysis.figures import sentence
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.report.columns import main_rows
-from edgeavatar.report.figures import sentence
 from edgeavatar.report.pictures import Thumbnail
 from edgeavatar.types import Frame
 from edgeavatar.video.source import open_source

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edgeavatar.analysis.figures import amount, share
 from edgeavatar.report.columns import column, main_rows
-from edgeavatar.report.figures import amount, share
 from edgeavatar.report.markup import Markup, element, short
 
 if TYPE_CHECKING:

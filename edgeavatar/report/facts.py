@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edgeavatar.report.figures import UNKNOWN, amount, clock, count, duration, share, signed
+from edgeavatar.analysis.figures import UNKNOWN, amount, clock, count, duration, share, signed
 from edgeavatar.report.markup import Markup, element
 
 if TYPE_CHECKING:

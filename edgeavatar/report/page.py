@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edgeavatar import __version__
+from edgeavatar.analysis.figures import clock, count, duration, sentence
 from edgeavatar.report.diagrams import framing_section
 from edgeavatar.report.facts import facts_section, source_facts
-from edgeavatar.report.figures import clock, count, duration, sentence
 from edgeavatar.report.markup import Markup, element, join
 from edgeavatar.report.pictures import MadeWith
 from edgeavatar.report.script import SCRIPT

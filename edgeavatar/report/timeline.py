@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from edgeavatar.analysis.figures import amount, clock, count, number, share
 from edgeavatar.report.columns import Curve, column, main_rows, thinned
-from edgeavatar.report.figures import amount, clock, count, number, share
 from edgeavatar.report.markup import Markup, element, join, short
 from edgeavatar.report.times import Clock, duration_of, spans_of
 

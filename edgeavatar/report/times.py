@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeavatar.report.figures import clock
+from edgeavatar.analysis.figures import clock
 from edgeavatar.report.markup import Markup, element, join
 
 if TYPE_CHECKING:

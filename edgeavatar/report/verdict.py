@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from edgeavatar.report.figures import UNKNOWN, amount, bound, count, sentence
+from edgeavatar.analysis.figures import UNKNOWN, amount, bound, count, sentence, worse
 from edgeavatar.report.markup import Markup, element, join
 from edgeavatar.report.times import spans_of
 
@@ -133,22 +133,11 @@ def sign(verdict: Verdict) -> Markup:
 
 def bounds_of(factor: Factor) -> list[str]:
     """Write the bounds of a factor, in the direction in which it gets worse."""
-    word = _direction(factor)
+    word = worse(factor)
     bounds = (("costs quality", factor.warn_at), ("not usable", factor.bad_at))
     return [
         f"{cost} {word} {bound(value, factor.unit)}" for cost, value in bounds if value is not None
     ]
-
-
-def _direction(factor: Factor) -> str:
-    warn, bad = factor.warn_at, factor.bad_at
-    if warn is not None and bad is not None and warn != bad:
-        return "above" if bad > warn else "below"
-    only = warn if warn is not None else bad
-    if only is None or factor.value is None or factor.verdict == "unknown":
-        return "from"
-    is_above = factor.value >= only
-    return "above" if is_above != (factor.verdict == "good") else "below"
 
 
 def _panel(verdict: Verdict, headline: str, *body: Markup | None) -> Markup:

@@ -113,6 +113,27 @@ def test_a_file_that_cannot_be_read_is_an_error_and_no_verdict(
     assert not Path("found.json").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--sauce", "good.png"], [], ["-s", "good.png", "--face", "the tall one"]]
+)
+def test_a_wrong_option_is_no_verdict(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["preflight", *arguments]) == 64
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+def test_a_fault_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("edgeavatar.pipeline.preflighting.preflight", fail)
+    assert cli.run(["preflight", "-s", "good.png"]) == 70
+    assert "a fault of edgeavatar" in capfd.readouterr().err
+
+
 def test_json_that_cannot_be_written_leaves_nothing() -> None:
     assert cli.run(["preflight", "-q", "-s", "good.png", "--json", "no/where.json"]) == 11
     assert not Path("no").exists()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgeavatar.errors import AmbiguousFaceError, NoFaceError, UsageError
@@ -48,6 +50,17 @@ def test_comparable_faces_are_listed() -> None:
     assert message.startswith("expected one face, found 3; choose largest, left, right, an index")
     assert "0: at (100, 300), 90 x 90 px" in message
     assert "1: at (500, 300), 120 x 120 px; 2: at (900, 300), 100 x 100 px" in message
+
+
+def test_what_may_be_a_pattern_is_no_second_face() -> None:
+    face = _box(400, 200)
+    pattern = replace(_box(100, 200), score=0.62)
+    for choice in (None, "largest", "left", "0"):
+        assert select_face([face, pattern], choice, SIZE) is face
+    with pytest.raises(UsageError, match="below 1"):
+        select_face([face, pattern], "1", SIZE)
+    assert select_face([face, pattern], "50,250,150,350", SIZE) is pattern
+    assert select_face([pattern], None, SIZE) is pattern
 
 
 def test_no_face() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from edgeavatar.analysis.results import Factor
 
 UNKNOWN: Final = "not measured"
 _SPACE: Final = "\u00a0"
@@ -16,7 +19,9 @@ _UNITS: Final = {
     "ratio": "",
     "": "",
 }
-_WHOLE_DEG: Final = 10.0
+_DECIMALS: Final = {"deg": 0, "stops": 1, "ratio": 2, "% of the face": 2}
+"""Of units whose measures are known to be no finer."""
+_LEAST_PERCENT: Final = 0.1
 _BEST_SHARE: Final = 0.01
 """Shares are counted in frames or samples; a hundredth is what most of them can tell."""
 
@@ -36,7 +41,7 @@ def rounded(value: float) -> str:
         return f"{number(value / 1000, 0)}{_SPACE}000" if size < 1e6 else number(value, 0)
     if size >= 10 or value == round(value):
         return number(value, 0)
-    return number(value, 1 if size >= 1 else 2 if size >= 0.1 else 3)
+    return number(value, 1 if size >= 1 else 2)
 
 
 def amount(value: float | None, unit: str, decimals: int | None = None) -> str:
@@ -53,12 +58,16 @@ def amount(value: float | None, unit: str, decimals: int | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    if unit == "share":
-        value, unit = value * 100, "%"
     if unit == "faces":
         return count(round(value), "face")
-    if unit == "deg" and decimals is None:
-        decimals = 0 if abs(value) >= _WHOLE_DEG else 1
+    if decimals is None:
+        decimals = _DECIMALS.get(unit)
+    if unit == "share":
+        value, unit = value * 100, "%"
+        if 0 < value < _LEAST_PERCENT:
+            return f"under {_LEAST_PERCENT}{_SPACE}%"
+        if decimals is None:
+            decimals = 1 if 0 < value < 10 else 0
     digits = rounded(value) if decimals is None else number(value, decimals)
     return f"{digits}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
 
@@ -69,6 +78,22 @@ def bound(value: float, unit: str) -> str:
         value, unit = value * 100, "%"
     written = f"{value:.4g}".replace("-", _MINUS)
     return f"{written}{_UNITS.get(unit, f'{_SPACE}{unit}')}"
+
+
+def worse(factor: Factor) -> Literal["above", "below", "from"]:
+    """Tell on which side of its bounds a factor is worse; "from" where only one is known."""
+    warn, bad = factor.warn_at, factor.bad_at
+    if warn is not None and bad is not None and warn != bad:
+        return "above" if bad > warn else "below"
+    only = warn if warn is not None else bad
+    if only is None or factor.value is None or factor.verdict == "unknown":
+        return "from"
+    return "above" if (factor.value >= only) != (factor.verdict == "good") else "below"
+
+
+def plain(written: str) -> str:
+    """Write with characters that any terminal has."""
+    return written.translate({ord(_SPACE): " ", ord(_MINUS): "-"})
 
 
 def share(value: float | None) -> str:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edgeavatar.report.figures import amount, bound, clock, duration, sentence, share, signed
+from edgeavatar.analysis.figures import amount, bound, clock, duration, sentence, share, signed
 from edgeavatar.report.markup import Markup, element, text
 
 
@@ -17,11 +17,16 @@ from edgeavatar.report.markup import Markup, element, text
         (17.04, "dB", "17 dB"),
         (1.234, "s", "1.2 s"),
         (0.187, "share", "19 %"),
-        (0.0004, "share", "0.040 %"),
+        (0.0004, "share", "under 0.1 %"),
+        (0.0, "share", "0 %"),
+        (0.0312, "share", "3.1 %"),
+        (0.0936, "% of the face", "0.09 % of the face"),
+        (-1.52, "stops", "\u22121.5 stops"),
+        (0.04, "s", "0.04 s"),
         (-19.3, "LUFS", "\u221219 LUFS"),
-        (-0.0001, "", "0.000"),
+        (-0.0001, "", "0.00"),
         (22.6, "deg", "23°"),
-        (0.58, "deg", "0.6°"),
+        (0.258, "deg", "0°"),
         (2.0, "faces", "2 faces"),
         (0.75, "ratio", "0.75"),
         (13400.0, "Hz", "13 000 Hz"),
