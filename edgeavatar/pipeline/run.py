@@ -19,16 +19,16 @@ from edgeavatar.pipeline.opening import (
     open_result,
     open_words,
 )
-from edgeavatar.rendering.occlusion import OcclusionWatch
+from edgeavatar.rendering.occlusion import OcclusionGuard, keep_source
 from edgeavatar.tuning import load_tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
     from typing import TypeAlias, Unpack
 
     from edgeavatar.pipeline.job import RenderOptions, Stage
-    from edgeavatar.types import Frame
+    from edgeavatar.types import FaceObservation, Frame
 
     Progress: TypeAlias = Callable[[Stage, float | None, int], None]
 
@@ -107,12 +107,13 @@ def render(
             renderer, painter = stack.enter_context(open_renderer(job, known, words, tuning.models))
         # Nothing comes before a photo.
         filmed = not picture.info.is_photo
-        watch = OcclusionWatch(known.person.lip_line_cm) if filmed else None
+        guard = OcclusionGuard(known.person.lip_line_cm) if filmed else None
         style = style_named(job.style, job.articulation)
         written = faceless = 0
         end_s = Fraction(0)
         with clock.of("rendering"):
-            for frame, face in faces.follow(picture.frames(words.lasts_beyond)):
+            seen = faces.follow(picture.frames(words.lasts_beyond))
+            for frame, face, cover in guard.covers(seen) if guard else _uncovered(seen):
                 row = words.row_at(frame.time_s)
                 idle = None
                 if picture.sways:
@@ -123,8 +124,8 @@ def render(
                     made = frame
                 else:
                     made = renderer.render(frame, face, row, idle)
-                    if watch is not None:
-                        made = watch.uncovered(frame, face, made)
+                    if cover is not None:
+                        made = keep_source(frame, made, cover)
                 for chunk in words.sound_until(frame.time_s):
                     writer.write_audio(chunk)
                 if captions is not None:
@@ -145,7 +146,7 @@ def render(
             output=str(job.output),
             frames=written,
             frames_without_face=faceless,
-            frames_covered=0 if watch is None else watch.covered_frames,
+            frames_covered=0 if guard is None else guard.covered_frames,
             duration_s=float(end_s),
             width=writer.width,
             height=writer.height,
@@ -161,6 +162,13 @@ def render(
             ],
             warnings=[*tuning.notes, *picture.warnings, *faces.notes, *words.notes, *told],
         )
+
+
+def _uncovered(
+    seen: Iterable[tuple[Frame, FaceObservation | None]],
+) -> Iterator[tuple[Frame, FaceObservation | None, None]]:
+    for frame, face in seen:
+        yield frame, face, None
 
 
 def _painted_by(job: RenderJob, painter: dict[str, str]) -> str:
