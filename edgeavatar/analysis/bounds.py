@@ -196,7 +196,7 @@ MOTION_BLUR: Final = Rule(
 )
 MOUTH_OPEN: Final = Rule(
     "mouth-open",
-    "Mouth never closed",
+    "Mouth open throughout",
     "visibility",
     "share",
     warn_at=0.9,
@@ -288,8 +288,8 @@ FRAME_RATE: Final = Rule(
     "fps",
     warn_at=20.0,
     bad_at=12.0,
-    why="lips are read worse below 16.7 frames a second (Vitkovitch and Barber 1996); closures of "
-    "60 ms fall between the frames of 12",
+    why="lips are read worse at fewer frames a second (Vitkovitch and Barber 1996); of closures of "
+    "60 ms, 20 frames a second show each at least once, 12 miss a quarter",
     effect_warn="closures of p, b and m are missed now and then",
     effect_bad="the mouth jumps from shape to shape",
     advice="record at 25 or 30 frames a second",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _GONE, _LIPS_SEEN = 0.35, 0.8
 behind a hand at most 0.23 of the usual were left, of clips without one at least 0.65."""
 _DARK_FACE = 0.25
 """Highlight of a face, 0 to 1, below which light from behind is what makes it dark."""
+_NOBODY = "no face is found at all: a render stops"
 _ANEW_S = 0.5
 """Frames further apart are not one stretch."""
 
@@ -223,6 +225,8 @@ class _View:
 def _missing(view: _View) -> Factor:
     share = float(1.0 - view.seen.mean()) if len(view.seen) else 1.0
     verdict = _verdict(bounds.FACE_FOUND, share)
+    if not view.seen.any():
+        return _factor(replace(bounds.FACE_FOUND, effect_bad=_NOBODY), verdict, share)
     return view.told(bounds.FACE_FOUND, verdict, share, view.index, ~view.seen)
 
 

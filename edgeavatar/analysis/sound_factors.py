@@ -79,8 +79,8 @@ CLIPPING: Final = _Rule(
     0.05,
     0.2,
     "speech with its peaks cut: the lip gap follows that of the whole sound by r .99 at 3 %, .97 "
-    "at 10 % and .94 at 30 %, where words begin to be missed, and where listeners find the quality "
-    "unacceptable (Crain and Van Tasell, Ear and Hearing 15, 1994)",
+    "at 10 % and .94 at 30 %, where words begin to be missed, from where on listeners call the "
+    "quality unacceptable (Crain and Van Tasell, Ear and Hearing 15, 1994)",
     "the voice sounds harsh; the mouth still follows it",
     "the voice is distorted, and words in subtitles and transcripts will be wrong",
     "turn the recording level down and record again: what is cut off cannot be brought back",
@@ -91,9 +91,9 @@ BANDWIDTH: Final = _Rule(
     "Hz",
     4000.0,
     2000.0,
-    "up to 4 kHz it is a telephone's, which listeners rate far below wideband (ITU-T G.107.1: R 93 "
-    "against 129), though the lip gap follows by r .95 or better; from 2 kHz on it follows by less "
-    "than r .9, and a word in eight to four is wrong",
+    "up to 4 kHz it is a telephone's, from which wideband is rated better by some 30 % (Möller and "
+    "others, EURASIP J. Audio, Speech, Music Proc. 2010), though the lip gap follows by r .95 or "
+    "better; from 2 kHz on it follows by less than r .9, and a word in eight to four is wrong",
     "the voice sounds as by telephone; the mouth still follows it",
     "the voice is muffled, the mouth misses closures, and words in subtitles will be wrong",
     "use the original recording rather than a telephone's or a heavily compressed copy",

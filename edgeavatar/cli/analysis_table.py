@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeavatar.analysis.figures import amount, plain
+from edgeavatar.analysis.figures import amount, plain, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,17 +89,19 @@ def _face(face: FaceTrack, head: str, *, photo: bool) -> Iterator[str]:
     if photo:
         seen = ""
     else:
-        seen = f", frames {face.first_frame} to {face.last_frame}, seen in {face.seen_share:.0%}"
+        seen = (
+            f", frames {face.first_frame} to {face.last_frame}, seen in {_share(face.seen_share)}"
+        )
     yield f"{head}{face.height_px:.0f} px high{seen}, mesh {face.mesh_quality:.2f}; {turned}"
     told = []
     if face.gaze_at_camera_share is not None:
-        told.append(f"looks at the camera {face.gaze_at_camera_share:.0%}")
+        told.append(f"looks at the camera {_share(face.gaze_at_camera_share)}")
     if face.smile_share is not None:
-        told.append(f"smiles {face.smile_share:.0%}")
+        told.append(f"smiles {_share(face.smile_share)}")
     if face.blinks_per_min is not None:
         told.append(f"{face.blinks_per_min:.0f} blinks a minute")
     if face.mouth_covered_share:
-        told.append(f"mouth covered {face.mouth_covered_share:.0%}")
+        told.append(f"mouth covered {_share(face.mouth_covered_share)}")
     if face.articulation_range is not None:
         told.append(f"articulation {face.articulation_range:.3f}")
     if face.expressiveness is not None:
@@ -112,18 +114,18 @@ def _framing(style: Style) -> Iterator[str]:
     if style.shot is not None:
         yield style.shot
     if style.headroom is not None:
-        yield f"headroom {style.headroom:.0%}"
+        yield f"headroom {_share(style.headroom)}"
     if style.off_centre is not None:
         side = "right" if style.off_centre > 0 else "left"
-        yield f"eyes {abs(style.off_centre):.0%} {side} of the middle"
+        yield f"eyes {_share(abs(style.off_centre))} {side} of the middle"
     if style.thirds_distance is not None:
         side = "above" if style.thirds_distance > 0 else "below"
-        yield f"{abs(style.thirds_distance):.0%} {side} the upper third"
+        yield f"{_share(abs(style.thirds_distance))} {side} the upper third"
 
 
 def _picture(style: Style) -> Iterator[str]:
     if style.colour_temperature_k is not None:
-        yield f"light about {style.colour_temperature_k:.0f} K"
+        yield f"light about {round(style.colour_temperature_k, -2):.0f} K"
     if style.brightness is not None:
         yield f"brightness {style.brightness:.2f}"
     if style.contrast is not None:
@@ -135,14 +137,14 @@ def _movement(movement: Movement) -> Iterator[str]:
     if movement.camera is not None and movement.camera_px_per_s is not None:
         told.append(f"camera {movement.camera} ({movement.camera_px_per_s:.0f} px/s)")
     if movement.background_steadiness is not None:
-        told.append(f"background {movement.background_steadiness:.0%} still")
+        told.append(f"background {_share(movement.background_steadiness)} still")
     told.append(f"{len(movement.cuts_s)} cut{'' if len(movement.cuts_s) == 1 else 's'}")
     yield ", ".join(told)
     told = []
     if movement.head_deg_per_s is not None:
         told.append(f"head {movement.head_deg_per_s:.0f}°/s")
     if movement.body_found_share is not None:
-        told.append(f"body found in {movement.body_found_share:.0%}")
+        told.append(f"body found in {_share(movement.body_found_share)}")
     if movement.gesture_energy is not None:
         told.append(f"arms {movement.gesture_energy:.2f} shoulder widths a second")
     if told:
@@ -150,7 +152,9 @@ def _movement(movement: Movement) -> Iterator[str]:
 
 
 def _speech(speech: Speech) -> Iterator[str]:
-    told = [f"{speech.speech_share:.0%} of the time"]
+    told = [f"{_share(speech.speech_share)} of the time"]
+    if speech.language is not None:
+        told.append(f"language {speech.language}")
     if speech.words is not None:
         told.append(f"{speech.words} words")
     if speech.words_per_min is not None:
@@ -195,3 +199,7 @@ def _preflight(preflight: Preflight) -> Iterator[str]:
 def _joined(told: Iterator[str]) -> list[str]:
     text = ", ".join(told)
     return [text] if text else []
+
+
+def _share(value: float) -> str:
+    return plain(share(value))

@@ -95,6 +95,24 @@ def test_each_factor_is_named_alone(
         assert factors[name].frames == ()  # it is the whole
 
 
+def test_who_talks_is_not_told_that_the_mouth_is_open() -> None:
+    talking = np.tile([0.0, 0.1, 0.12, 0.1, 0.04], FRAMES // 5)
+    assert _judged(aperture=talking)["mouth-open"].verdict == "good"
+    assert _judged(aperture=0.09 + talking)["mouth-open"].verdict == "warn"
+
+
+def test_a_file_without_a_face_is_told_that_a_render_stops() -> None:
+    frames, faces = _tables()
+    nobody = {name: column[:0] for name, column in faces.items()}
+    missing = {f.name: f for f in picture_factors(VIDEO, frames, nobody)}["face-missing"]
+    assert (missing.verdict, missing.value) == ("bad", 1.0)
+    assert "a render stops" in missing.effect
+    half = {name: column[: FRAMES // 2] for name, column in faces.items()}
+    missing = {f.name: f for f in picture_factors(VIDEO, frames, half)}["face-missing"]
+    assert missing.verdict == "bad"
+    assert "most of the result" in missing.effect
+
+
 def test_frames_concerned_are_told() -> None:
     yaw = np.zeros(FRAMES)
     yaw[40:60] = 60.0

@@ -74,6 +74,25 @@ def test_all_bounds_are_reached_in_order() -> None:
         assert ranks[-1] >= 1, name
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "share", "verdict", "warn_at"),
+    [
+        (3.0, 0.5, "good", 0.75),
+        (3.0, 0.2, "warn", 0.75),
+        (1.0, 0.6, "good", 0.25),
+        (1.0, 0.2, "bad", 0.25),
+        (60.0, 0.1, "good", 2.0),
+        (60.0, 0.03, "warn", 2.0),
+        (0.0, 0.0, "bad", 0.25),
+    ],
+)
+def test_a_short_sound_needs_less_speech(
+    duration_s: float, share: float, verdict: str, warn_at: float
+) -> None:
+    factor = judged(SoundFindings(duration_s, replace(CLEAR, speech_share=share)))["speech"]
+    assert (factor.verdict, factor.warn_at) == (verdict, warn_at)
+
+
 def test_what_is_told_says_why_and_what_to_do() -> None:
     poor = replace(
         CLEAR,
