@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeavatar.analysis.figures import amount, plain, share
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -181,7 +179,7 @@ def _sound(speech: Speech) -> Iterator[str]:
     if speech.snr_db is not None:
         yield f"SNR {speech.snr_db:.0f} dB"
     if speech.clipped_share:
-        yield f"clipped {plain(amount(speech.clipped_share, 'share'))}"
+        yield f"clipped {_share(speech.clipped_share)}"
     if speech.bandwidth_hz is not None:
         yield f"bandwidth {speech.bandwidth_hz / 1000:.1f} kHz"
     if speech.reverberation_s is not None:
@@ -202,4 +200,6 @@ def _joined(told: Iterator[str]) -> list[str]:
 
 
 def _share(value: float) -> str:
+    from edgeavatar.analysis.figures import plain, share
+
     return plain(share(value))
