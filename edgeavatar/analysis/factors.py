@@ -271,11 +271,10 @@ def _blurs(view: _View) -> tuple[Factor, Factor]:
 
 
 def _covered(view: _View) -> Floats:
-    """Give how much of the mouth is hidden: by what a render sees, or by lips that went away.
+    """Give how much of the mouth is hidden: by what a render sees, or by lips that are not there.
 
-    A render learns the colours of a face and does not see a hand of the same colour, nor what comes
-    from one frame to the next, as a cut does. Lips that were told from skin and no longer are have
-    something before them.
+    A render learns a face from its first frames and takes what is before it in these for a part of
+    it. Lips that are told from skin in other frames and not in these have something before them.
     """
     covered, lips = view.column("mouth_covered"), view.column("lips")
     known = ~np.isnan(lips)
