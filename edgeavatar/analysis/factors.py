@@ -11,6 +11,7 @@ import numpy as np
 from edgeavatar.analysis import bounds
 from edgeavatar.analysis.results import Factor
 from edgeavatar.analysis.sharpness import excess_blur
+from edgeavatar.analysis.tracks import COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +30,6 @@ _BAD_SHARE = 0.05
 _OPEN_GAP = 0.08
 """Gap between the lips, in face heights, from which a mouth counts as open. Smiles that show teeth
 reach 0.07, and lips of such sources were measured to close as well as those of others."""
-_COVERED = 0.1
-"""Share of the lips' surroundings, as in a render."""
 _GONE, _LIPS_SEEN = 0.35, 0.8
 """Part of the usual distance of lips and skin, and such a distance, below which lips are hidden:
 behind a hand at most 0.23 of the usual were left, of clips without one at least 0.65."""
@@ -87,7 +86,7 @@ def picture_factors(
         view.judged(bounds.PITCH, np.abs(column("pitch_deg"))),
         view.judged(bounds.ROLL, np.abs(column("roll_deg"))),
         view.judged(bounds.INSIDE, 1.0 - column("inside")),
-        view.share(bounds.COVERED, _covered(view), _COVERED),
+        view.share(bounds.COVERED, _covered(view), COVERED),
         view.judged(bounds.LIPS, column("lips")),
         view.judged(bounds.GLARE, column("glare")),
         *_blurs(view),

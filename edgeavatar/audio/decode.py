@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,10 +86,7 @@ def sound_duration_s(path: str | Path) -> Fraction:
     MediaError
         As :func:`decode_audio`.
     """
-    path = Path(path)
-    _check_file(path)
-    with path.open("rb") as file, _open(file, path) as container:
-        stream = _sound_stream(container, path)
+    with _sound_in(Path(path)) as (container, stream):
         if stream.duration is not None and stream.time_base is not None:
             return Fraction(stream.duration * stream.time_base)
         return Fraction(container.duration or 0, 1_000_000)
@@ -112,10 +110,16 @@ def sound_rate_hz(path: str | Path) -> int:
     MediaError
         As :func:`decode_audio`.
     """
-    path = Path(path)
+    with _sound_in(Path(path)) as (_, stream):
+        return int(stream.rate or 48000)
+
+
+@contextmanager
+def _sound_in(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open the sound of a file: container and stream."""
     _check_file(path)
     with path.open("rb") as file, _open(file, path) as container:
-        return int(_sound_stream(container, path).rate or 48000)
+        yield container, _sound_stream(container, path)
 
 
 def _check_file(path: Path) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edgeavatar.analysis.figures import sentence
+from edgeavatar.analysis.tracks import COVERED
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.report.columns import main_rows
@@ -38,7 +39,6 @@ _QUALITY: Final = 76
 _FRONTAL_DEG: Final = 30.0
 _NOTICED_DEG: Final = 10.0
 _LIKELY: Final = 0.3
-_COVERED: Final = 0.1
 _MESH_BGR: Final = (255, 214, 90)
 _MESH_ALPHA: Final = 0.75
 _FINER: Final = 3
@@ -236,7 +236,7 @@ def _longest_gap(index: np.ndarray, rows: Table) -> int | None:
 
 def _what_is_wrong(rows: Table, frame: int) -> str:
     """Say why a frame is the worst of a face that nothing is said against."""
-    if _value(rows, "mouth_covered", frame) > _COVERED:
+    if _value(rows, "mouth_covered", frame) > COVERED:
         return "Something is before the mouth."
     if _turned_deg(rows, frame) > _NOTICED_DEG:
         return "The head is turned most here."
