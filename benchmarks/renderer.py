@@ -11,6 +11,7 @@ Materials:
 - ``grid``: held-out clips of the GRID speaker, as they are (face height about 135 px). Four targets
   a clip, by the quantiles of its lip gap; the source is the frame with the most closed lips in the
   other half of the clip, and person, teeth and light are learned from that half.
+- ``open``: the same, from the frame with the widest mouth: what a talking source gives, dubbed.
 - ``london``: held-out people of the London Set, neutral to smiling and back; person, teeth and
   light are learned from the source alone. The target's colours are scaled so that its cheeks are
   those of the source. Skin is grouped by the measured luma of the cheeks, since the set says
@@ -123,7 +124,7 @@ from export.train.filmed import is_held_out
 from export.train.mouths import STEADY, as_frame, is_london_held_out
 
 ROOT = Path(__file__).resolve().parent.parent
-MATERIALS = ("grid", "london", "sheet", "jitter")
+MATERIALS = ("grid", "open", "london", "sheet", "jitter")
 
 CLIPS, JITTER_CLIPS, RUN = 24, 18, 20
 QUANTILES = (1.0, 0.8, 0.6, 0.3)
@@ -359,9 +360,9 @@ class Half:
     subject: Subject
 
     @property
-    def most_closed(self) -> Look:
-        """The frame in which the lips are least apart."""
-        return min(self.looks.values(), key=lambda look: inner_lip_gap(look.seen))
+    def by_gap(self) -> list[Look]:
+        """The frames, by how far the lips are apart."""
+        return sorted(self.looks.values(), key=lambda look: inner_lip_gap(look.seen))
 
 
 def clip_halves(path: Path, observer: Observer, basis: FaceBasis) -> tuple[Half, Half]:
@@ -386,8 +387,13 @@ def clip_halves(path: Path, observer: Observer, basis: FaceBasis) -> tuple[Half,
     return half([k for k in known if k < middle]), half([k for k in known if k >= middle])
 
 
-def grid_cases(path: Path, observer: Observer, basis: FaceBasis) -> list[Case]:
-    """Choose targets of a clip, and for each the source, a reference and the most similar frame."""
+def grid_cases(
+    path: Path, observer: Observer, basis: FaceBasis, *, talking: bool = False
+) -> list[Case]:
+    """Choose targets of a clip, and for each the source, a reference and the most similar frame.
+
+    A talking source has its mouth open as wide as it goes.
+    """
     halves = clip_halves(path, observer, basis)
     looks = {k: look for half in halves for k, look in half.looks.items()}
     numbers = np.array(list(looks))
@@ -397,7 +403,7 @@ def grid_cases(path: Path, observer: Observer, basis: FaceBasis) -> list[Case]:
     for place in spread_targets(gaps, QUANTILES):
         number = int(numbers[place])
         other = halves[1] if number in halves[0].looks else halves[0]
-        source = other.most_closed
+        source = other.by_gap[-1 if talking else 0]
         laid = np.stack(
             [
                 moved(look.seen[lips], similarity(look.seen[steady], source.seen[steady]))
@@ -914,15 +920,16 @@ def main() -> None:
     with FaceTracker(choice="largest", threads=1) as tracker:
         observer = Observer(tracker, options.cache / model_digest())
         clips = [p for p in sorted((data / "grid_s1").glob("*.mp4")) if is_held_out(p.stem)]
-        if there("grid", "grid_s1"):
-            chosen = spread(clips, 2 if options.quick else CLIPS)
-            found: list[Result] = []
-            for path in chosen:
-                cases = grid_cases(path, observer, basis)
-                for case in cases:
-                    found += results_of(case, systems, observer)
-                drawn += [draw_case(case, systems) for case in cases[:3] if len(drawn) < 12]
-            report("grid", f"{len(chosen)} clips of {len(clips)} held out", summaries(found))
+        for material in ("grid", "open"):
+            if there(material, "grid_s1"):
+                chosen = spread(clips, 2 if options.quick else CLIPS)
+                found: list[Result] = []
+                for path in chosen:
+                    cases = grid_cases(path, observer, basis, talking=material == "open")
+                    for case in cases:
+                        found += results_of(case, systems, observer)
+                    drawn += [draw_case(case, systems) for case in cases[:3] if len(drawn) < 12]
+                report(material, f"{len(chosen)} clips of {len(clips)} held out", summaries(found))
         if there("london", "london"):
             people = held_out_people(data / "london")
             chosen_people = people[:3] if options.quick else people

@@ -35,6 +35,7 @@ from edgeavatar.rendering.layers import (
     crop_mouth,
     draw_layers,
 )
+from edgeavatar.rendering.lipline import closedness
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness
 
@@ -215,6 +216,13 @@ class NeuralRenderer(GeometricRenderer):
         rim = lip_rim(targets)
         softness = camera_softness(source, face)
         interior = self._draw_inside(pose, inside, rim, box, softness)
+        opening = polygon_alpha(rim, box, max(0.8, CAVITY_EDGE * side_px, RIM_SHARE * softness))
+        apart = np.float32(1.0 - closedness(face))
+        if apart > 0:
+            # The net was taught on sources with closed lips; what it leaves of the source between
+            # parted ones would be teeth that were stretched with the lips, a second row.
+            planes = bgr_to_planes(interior, source.colour)
+            warped = blend_frame(warped, planes, apart * opening, *box[:2])
         there = crop.moved(*box[:2])
         layers = draw_layers(
             crop,
@@ -231,7 +239,7 @@ class NeuralRenderer(GeometricRenderer):
         colour, alpha = mix_layers(
             interior,
             self._referred(targets, box, max(1.0, face_height_px(face) / FIELD_NODES)),
-            polygon_alpha(rim, box, max(0.8, CAVITY_EDGE * side_px, RIM_SHARE * softness)),
+            opening,
             polygon_alpha(outline, box, LIPS_EDGE * side_px, LIPS_BEYOND * side_px),
             made["wishes"][0],
             made["tints"][0, [2, 1, 0, 5, 4, 3]],

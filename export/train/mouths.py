@@ -8,8 +8,9 @@ the renderer sees (:mod:`edgeavatar.rendering.layers`).
 
 - London: neutral to smiling and back; and neutral to smiles that are half closed, made by moving
   the lips of the smiling photo over its own teeth, which stay with the skull.
-- GRID: from the most closed frame of a clip to others, with one more frame as the reference; each
-  target with the frame after it, so that steadiness can be learned.
+- GRID: from a frame of a clip to two others, with one more as the reference; each target with the
+  frame after it, so that steadiness can be learned. The source is the most closed frame, or for
+  every other second target an open one, as sources are that talk.
 - Rig: the photographed people with open mouths, made up by :mod:`export.train.rig_mouths`.
 
 Some are drawn over modelled teeth that were fitted to the person's own, as the runtime has them
@@ -58,7 +59,7 @@ from edgeavatar.rendering.layers import (
     moved_pose,
     similarity,
 )
-from edgeavatar.rendering.lipline import lip_line_offsets, move_lip_line
+from edgeavatar.rendering.lipline import closedness, lip_line_offsets, move_lip_line
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness
 from edgeavatar.types import ColourTags, FaceObservation, Frame
@@ -195,7 +196,10 @@ class Painter:
         layers = draw_layers(
             crop, warped, (points, targets), (mesh.triangles, mesh.reach), interior, rim, reference
         )
-        return crop, layers
+        # As the renderer does: what a source shows between its own lips is no skin.
+        apart = (1.0 - closedness(source.face)) * layers.cavity[..., None]
+        mixed = warped + apart * (interior.astype(np.float32) - warped)
+        return crop, replace(layers, warped=np.rint(mixed).astype(np.uint8))
 
 
 def as_frame(bgr: Bytes) -> Frame:
@@ -340,7 +344,10 @@ def london_samples(
 def grid_samples(
     folder: Path, tracker: FaceTracker, basis: FaceBasis, seed: int = 5
 ) -> Iterator[Sample]:
-    """Yield two pairs of every other clip: its widest mouth, any, and the frame after each."""
+    """Yield two pairs of every other clip: its widest mouth, any, and the frame after each.
+
+    Half of the second pairs are from an open mouth.
+    """
     draw = np.random.default_rng(seed)
     for path in sorted(folder.glob("*.mp4"))[::2]:
         tracker.reset()
@@ -356,16 +363,21 @@ def grid_samples(
             continue
         gaps = np.array([_gap(look.face) for look in seen])
         order = np.argsort(gaps)
-        source = seen[order[0]]
+        closed = seen[order[0]]
         person = fit_person([look.face for look in seen], basis)
-        light, held_out = light_on(source), is_held_out(path.stem)
+        light, held_out = light_on(closed), is_held_out(path.stem)
         targets = (int(order[-1]), int(draw.choice(order[len(order) // 3 : -1])))
         found = None
         if not held_out and is_fitted(path.stem, GRID_FITTED):
             others = [int(i) for i in order[::-1] if min(abs(int(i) - k) for k in targets) >= 3]
             found = fitted_teeth([seen[i] for i in others[:3]], person, light)
         painter = Painter(person, light, tracker.canonical.triangles, found)
-        for k in targets:
+        talks = bool(hashlib.sha256(path.stem.encode()).digest()[2] & 1)
+        for number, k in enumerate(targets):
+            source = closed
+            if number == 1 and talks:
+                wide = [int(i) for i in order[-6:] if abs(int(i) - k) >= 3]
+                source = seen[wide[int(draw.integers(0, len(wide)))]] if wide else closed
             far = [i for i in order[::-1] if abs(int(i) - k) >= 3 and seen[i] is not source]
             reference = seen[far[int(draw.integers(0, 3))]]
             name = f"{path.stem}-{k}"

@@ -17,7 +17,7 @@ from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
 from edgeavatar.rendering import neural
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
 from edgeavatar.rendering.geometry import face_height_px, mouth_displacement, sway_pose
-from edgeavatar.rendering.interior import InteriorModel, light_from_skin
+from edgeavatar.rendering.interior import InteriorModel, MouthInside, light_from_skin
 from edgeavatar.rendering.layers import (
     SIDE_CM,
     MouthCrop,
@@ -369,6 +369,39 @@ def test_a_source_with_parted_lips_keeps_its_teeth_and_closes(
     half = again.render(opened, seen, row(jawOpen=0.25), None)
     assert half.y.shape == opened.y.shape
     assert not np.array_equal(half.y, shut.y)
+
+
+def test_teeth_that_a_source_shows_are_not_stretched_with_its_lips(
+    person: Person, bare: _Bare, face: FaceObservation, opened: Frame
+) -> None:
+    """Even a net that would leave all of the source shows it none between parted lips."""
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = targets_of(face, person, row(jawOpen=0.25))
+    seen = replace(face, landmarks=landmarks)
+    marked = frame_to_bgr(opened)
+    rim = np.rint(lip_rim(landmarks[:, :2])).astype(np.int32)
+    cv2.fillPoly(marked, [rim], (0, 255, 0))
+    source = Frame(0, opened.time_s, *bgr_to_planes(marked, opened.colour), opened.colour)
+    painter = _FakePainter(covers=False, gain=1.0)
+    renderer = renderer_with(person, painter)
+    renderer._own_teeth = lambda filled, *_: filled  # type: ignore[method-assign]
+    made = renderer.reenact(
+        source, seen, targets_of(face, person, OPEN), face.pose, MouthInside(jaw_open=0.5)
+    )
+    warped = bare.reenact(
+        source, seen, targets_of(face, person, OPEN), face.pose, MouthInside(jaw_open=0.5)
+    )
+    crop = square_of(face, person)
+    cavity = cavity_mask(crop, lip_rim(targets_of(face, person, OPEN))) > 0.95
+
+    def green(picture: np.ndarray) -> float:
+        of = picture[cavity].astype(int)
+        return float((of[:, 1] - of[:, [0, 2]].max(1) > 60).mean())
+
+    assert green(crop.cut(frame_to_bgr(warped))) > 0.8
+    assert green(crop.cut(frame_to_bgr(made))) < 0.02
+    shown = painter.given[0][:3][::-1].transpose(1, 2, 0) * 255.0
+    assert green(shown) < 0.02
 
 
 def test_a_reference_warped_to_its_own_points_is_itself(
