@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OTHERS_EVERY: Final = 5
 """Frames between two looks at the faces beside the main one."""
-SEARCH_EVERY: Final = 25
+SEARCH_EVERY: Final = 50
 """Frames between two searches for more large faces; a search costs as much as two frames do."""
 SMALL_SEARCH_EVERY: Final = 500
 """Frames between two searches for small ones too, which cost as much as 15 frames."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -104,7 +105,7 @@ def look_at_video(
     total = reader.info.frame_count
     cuts = CutFinder()
     frames = reader.frames if frames_of is None else partial(frames_of, reader)
-    with _opened(choice, threads) as (tracker, body):
+    with _one_thread_a_picture(), _opened(choice, threads) as (tracker, body):
         notes = _Notes(float(reader.info.rate), body)
         with (
             closing(prefetch(lambda: looks_at(frames(), cuts), _AHEAD)) as looks,
@@ -146,6 +147,17 @@ def look_at_photo(photo: Frame, *, threads: int | None = None, choice: str = "la
         faces=notes.face_table(),
         notes=(),
     )
+
+
+@contextmanager
+def _one_thread_a_picture() -> Iterator[None]:
+    """Keep OpenCV from sharing out small pictures to processors that are at work on others."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @contextmanager
