@@ -60,7 +60,6 @@ def measure_lips(patch: FacePatch) -> float:
     small = cv2.resize(patch.bgr, None, fx=scale, fy=scale, interpolation=how)
     points = np.asarray((patch.points + 0.5) * scale - 0.5, np.float32)
     shape = small.shape[:2]
-    colours = cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_BGR2LAB)
     outer = points[list(_OUTER_LIPS)]
     middle = outer.mean(0)
     lips = filled(outer, shape) & ~filled(points[list(_INNER_LIPS)], shape)
@@ -68,7 +67,10 @@ def measure_lips(patch: FacePatch) -> float:
     ring &= ~filled(middle + (outer - middle) * _NEAR, shape)
     if np.count_nonzero(lips) < _LEAST_PX or np.count_nonzero(ring) < _LEAST_PX:
         return math.nan
-    a, b = colours[lips], colours[ring]
+    left, top, wide, high = cv2.boundingRect((lips | ring).view(np.uint8))
+    here = slice(top, top + high), slice(left, left + wide)
+    colours = cv2.cvtColor(small[here].astype(np.float32) / 255.0, cv2.COLOR_BGR2LAB)
+    a, b = colours[lips[here]], colours[ring[here]]
     spread = np.sqrt(a.var(axis=0) + b.var(axis=0)) + _UNSEEN_LAB
     apart = (np.median(a, axis=0) - np.median(b, axis=0)) / spread
     return float(np.sqrt((apart**2).sum()))
@@ -93,8 +95,6 @@ def measure_glare(patch: FacePatch) -> float:
     eyes = float(np.linalg.norm(points[33] - points[263]))
     skin = luma[patch.skin]
     bright = max(_BRIGHT, float(np.median(skin)) + 40.0) if len(skin) else _BRIGHT
-    spread = bgr.max(axis=2).astype(np.int16) - bgr.min(axis=2)
-    spots = (luma >= bright) & (spread <= _GREY)
     worst = math.nan
     for ring in eye_rings(points):
         middle = ring.mean(0)
@@ -102,8 +102,12 @@ def measure_glare(patch: FacePatch) -> float:
         area = int(np.count_nonzero(lens))
         if area < 16:
             continue
+        left, top, wide, high = cv2.boundingRect(lens.view(np.uint8))
+        here = slice(top, top + high), slice(left, left + wide)
+        spread = bgr[here].max(axis=2).astype(np.int16) - bgr[here].min(axis=2)
+        spots = (luma[here] >= bright) & (spread <= _GREY)
         count, _, stats, _ = cv2.connectedComponentsWithStats(
-            (lens & spots).astype(np.uint8), connectivity=8
+            (lens[here] & spots).astype(np.uint8), connectivity=8
         )
         sizes = stats[1:count, cv2.CC_STAT_AREA]
         large = sizes[sizes > _CATCHLIGHT * eyes * eyes]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeavatar.face.geometry import CanonicalMesh
+from edgeavatar.kernels.averaging import MOST, block_means
 from edgeavatar.pose import to_picture
 from edgeavatar.types import FaceBox, HeadPose
 
@@ -127,6 +128,20 @@ def follow(held: Region, wanted: Region, slack: float = SLACK) -> Region:
     )
 
 
+def surroundings(region: Region, size: int) -> tuple[int, int, int, int]:
+    """Tell what :func:`crop` reads, and a little more: left, top, right and bottom, half-open."""
+    reach = region.side / 2 * (abs(math.cos(region.angle_rad)) + abs(math.sin(region.angle_rad)))
+    # A block, and the neighbours that are interpolated between.
+    reach += region.side / size + 3.0
+    x, y = region.centre
+    return (
+        math.floor(x - reach),
+        math.floor(y - reach),
+        math.ceil(x + reach),
+        math.ceil(y + reach),
+    )
+
+
 def _excess(value: float, slack: float) -> float:
     return math.copysign(max(0.0, abs(value) - slack), value)
 
@@ -175,7 +190,10 @@ def _averaged(
     if columns < 1 or rows < 1:
         return picture, matrix
     part = picture[top : top + rows * factor, left : left + columns * factor]
-    small: Any = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    if 2 < factor <= MOST:
+        small: Any = block_means(part, factor)
+    else:
+        small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
     offset = (factor - 1) / 2
     back = np.array([[factor, 0, left + offset], [0, factor, top + offset], [0, 0, 1]])
     return np.asarray(small, np.uint8), matrix @ back

@@ -12,8 +12,16 @@ from edgeavatar.backends import BackendChoice, DeviceChoice, TunedModels
 from edgeavatar.face.choice import check_choice, select_face
 from edgeavatar.face.detector import FaceDetector
 from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
-from edgeavatar.face.mesh import BlendshapeModel, MeshModel, MeshReading
-from edgeavatar.face.region import Region, follow, misfit, region_of_box, region_of_pose
+from edgeavatar.face.mesh import MESH_SIZE, BlendshapeModel, MeshModel, MeshReading
+from edgeavatar.face.region import (
+    Region,
+    follow,
+    misfit,
+    region_of_box,
+    region_of_pose,
+    surroundings,
+)
+from edgeavatar.kernels.canvas import Canvas
 from edgeavatar.types import FaceBox, FaceObservation, HeadPose
 
 if TYPE_CHECKING:
@@ -101,13 +109,13 @@ class FaceTracker:
         self._frames_lost = 0
         self._solved: tuple[MeshReading, HeadPose] | None = None
 
-    def track(self, bgr: ByteArray) -> FaceObservation | None:
+    def track(self, bgr: ByteArray | Canvas) -> FaceObservation | None:
         """Read the face in the next frame.
 
         Parameters
         ----------
         bgr
-            ``(H, W, 3)`` uint8.
+            ``(H, W, 3)`` uint8, or a frame of which only what is needed is converted.
 
         Returns
         -------
@@ -123,7 +131,7 @@ class FaceTracker:
         if self._region is not None and self._frames_lost == 0:
             reading = self._read_along(bgr, self._region)
         if reading is None:
-            reading = self._search(bgr)
+            reading = self._search(bgr.whole() if isinstance(bgr, Canvas) else bgr)
             if reading is not None:
                 self._region = self._fitting(reading)
         if reading is None or self._region is None:
@@ -254,7 +262,7 @@ class FaceTracker:
             reading = self._read(bgr, self._fitting(reading))
         return reading
 
-    def _read_along(self, bgr: ByteArray, region: Region) -> MeshReading | None:
+    def _read_along(self, bgr: ByteArray | Canvas, region: Region) -> MeshReading | None:
         reading = self._read(bgr, region)
         if reading is None:
             return None
@@ -272,7 +280,9 @@ class FaceTracker:
             self._solved = reading, solve_pose(reading.landmarks, self.canonical)
         return self._solved[1]
 
-    def _read(self, bgr: ByteArray, region: Region) -> MeshReading | None:
+    def _read(self, bgr: ByteArray | Canvas, region: Region) -> MeshReading | None:
+        if isinstance(bgr, Canvas):
+            bgr = bgr.around(*surroundings(region, MESH_SIZE))
         reading = self.mesh.read(bgr, region)
         return reading if reading.presence >= self.min_presence else None
 

@@ -46,7 +46,7 @@ def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
         if look.fresh:
             tracker.reset()
             others.forget()
-        main = tracker.track(look.bgr)
+        main = tracker.track(look.canvas)
         if index % SEARCH_EVERY == 0 or look.fresh:
             small_too = index % SMALL_SEARCH_EVERY == 0 or look.fresh
             others.search(look.bgr, main, small_too=small_too)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeavatar.analysis.movement import HEIGHT
 from edgeavatar.analysis.shots import CutFinder
-from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.kernels.canvas import Canvas
 
 if TYPE_CHECKING:
     from edgeavatar.types import ByteArray, Frame
@@ -22,8 +22,8 @@ class Look:
     """One frame, prepared."""
 
     frame: Frame
-    bgr: ByteArray
-    """``(H, W, 3)`` uint8."""
+    canvas: Canvas
+    """The same as BGR, as far as it is looked at."""
     small: ByteArray
     """Luma, about 216 high."""
     factor: float
@@ -32,6 +32,11 @@ class Look:
     """May be the first of a shot: what was followed so far may be gone."""
     cut: int | None
     """Index of an earlier frame that is now known to be the first of a shot."""
+
+    @property
+    def bgr(self) -> ByteArray:
+        """``(H, W, 3)`` uint8."""
+        return self.canvas.whole()
 
 
 def looks_at(frames: Iterable[Frame], cuts: CutFinder) -> Iterator[Look]:
@@ -42,4 +47,4 @@ def looks_at(frames: Iterable[Frame], cuts: CutFinder) -> Iterator[Look]:
         small: Any = cv2.resize(frame.y, size, interpolation=cv2.INTER_AREA)
         small = np.asarray(small, np.uint8)
         cut = cuts.push(small, frame.u, frame.v)
-        yield Look(frame, frame_to_bgr(frame), small, factor, cuts.suspects, cut)
+        yield Look(frame, Canvas(frame), small, factor, cuts.suspects, cut)
