@@ -196,6 +196,8 @@ class Painter:
         layers = draw_layers(
             crop, warped, (points, targets), (mesh.triangles, mesh.reach), interior, rim, reference
         )
+        if reference is not None:
+            return crop, layers
         # As the renderer does: what a source shows between its own lips is no skin.
         apart = (1.0 - closedness(source.face)) * layers.cavity[..., None]
         mixed = warped + apart * (interior.astype(np.float32) - warped)
