@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeavatar.analysis.movement import HEIGHT
 from edgeavatar.analysis.shots import CutFinder
+from edgeavatar.kernels.averaging import MOST, block_means
 from edgeavatar.kernels.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -39,12 +40,19 @@ class Look:
         return self.canvas.whole()
 
 
+def _shrunk(plane: ByteArray, width: int, height: int) -> ByteArray:
+    block = plane.shape[0] // height
+    if 2 < block <= MOST and plane.shape == (height * block, width * block):
+        return block_means(plane, block)
+    small: Any = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
 def looks_at(frames: Iterable[Frame], cuts: CutFinder) -> Iterator[Look]:
     """Prepare the frames of a video, one by one."""
     for frame in frames:
         factor = max(1.0, frame.height / HEIGHT)
         size = max(1, round(frame.width / factor)), max(1, round(frame.height / factor))
-        small: Any = cv2.resize(frame.y, size, interpolation=cv2.INTER_AREA)
-        small = np.asarray(small, np.uint8)
+        small = _shrunk(frame.y, *size)
         cut = cuts.push(small, frame.u, frame.v)
         yield Look(frame, Canvas(frame), small, factor, cuts.suspects, cut)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,6 +17,7 @@ from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.report.columns import main_rows
 from edgeavatar.report.pictures import Thumbnail
 from edgeavatar.types import Frame
+from edgeavatar.video.prefetch import prefetch
 from edgeavatar.video.source import open_source
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def draw_thumbnails(
         else:
             stack.enter_context(source)
             moments = choose_moments(analysis)
-            frames = _frames_of(source, moments)
+            # Frames are sought while the models are opened.
+            frames = stack.enter_context(closing(prefetch(lambda: _frames_of(source, moments), 1)))
         if tracker is None and any(moment.box for moment in moments):
             tracker = stack.enter_context(FaceTracker())
         drawn = {moment: _drawn(frame, moment, tracker) for moment, frame in frames}

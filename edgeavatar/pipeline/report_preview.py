@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeavatar.audio.decode import decode_audio
 from edgeavatar.errors import EdgeAvatarError, MediaError
+from edgeavatar.kernels.averaging import MOST, block_means
 from edgeavatar.report.pictures import Preview
 from edgeavatar.subtitles.cues import Word, make_cues
 from edgeavatar.subtitles.files import written
@@ -320,6 +321,15 @@ def _shrunk(frame: Frame, width: int, height: int) -> Frame:
     return Frame(frame.index, frame.time_s, y, u, v, frame.colour, frame.source_index)
 
 
+def _block_means(plane: ByteArray, block: int) -> ByteArray:
+    if 2 < block <= MOST:
+        return block_means(plane, block)
+    rows, columns = (side // block for side in plane.shape)
+    whole = np.ascontiguousarray(plane[: rows * block, : columns * block])
+    small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
 def _resized(plane: ByteArray, width: int, height: int) -> ByteArray:
     """Shrink by means of whole blocks, then by less than a half to the size that is wanted.
 
@@ -330,8 +340,7 @@ def _resized(plane: ByteArray, width: int, height: int) -> ByteArray:
     block = max(1, min(rows // height, columns // width))
     size = columns // block, rows // block
     if block > 1:
-        whole = np.ascontiguousarray(plane[: size[1] * block, : size[0] * block])
-        plane = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
+        plane = _block_means(plane, block)
     if size != (width, height):
         small = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
         plane = np.asarray(small, np.uint8)

@@ -7,6 +7,8 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
+
 from edgeavatar.video.decode import Decoder
 
 if TYPE_CHECKING:
@@ -67,5 +69,6 @@ def _mean(data: bytes) -> float | None:
     blocks, offset, size, kind, quantiser = (int(v) for v in _HEADER.unpack_from(data))
     if kind != _H264 or size < _BLOCK.size or offset + blocks * size > len(data):
         return None
-    added: int = sum(_BLOCK.unpack_from(data, offset + size * place)[4] for place in range(blocks))
-    return min(float(_FULL_SCALE), max(0.0, quantiser + added / max(1, blocks)))
+    added = np.ndarray((blocks,), np.int32, data, offset + _BLOCK.size - 4, (size,))
+    mean = float(added.mean()) if blocks else 0.0
+    return min(float(_FULL_SCALE), max(0.0, quantiser + mean))

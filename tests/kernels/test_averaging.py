@@ -7,9 +7,10 @@ import pytest
 from edgeavatar.kernels.averaging import block_means
 
 
+@pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("factor", [3, 4, 5, 16])
-def test_blocks_are_averaged_as_opencv_does(factor: int) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (97, 203, 3), np.uint8)
+def test_blocks_are_averaged_as_opencv_does(factor: int, channels: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (97, 203, *channels), np.uint8)
     rows, columns = 90 // factor, 190 // factor
     part = picture[5 : 5 + rows * factor, 7 : 7 + columns * factor]
     expected = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
