@@ -19,6 +19,7 @@ Materials:
 - ``sheet``: strangers under a fixed set of shapes through ``render``; a picture to judge by eye
   (``--sheet``), and the share of bytes that changed outside the triangles that move.
 - ``jitter``: 20 consecutive frames of a GRID clip, made from one frame outside of the run.
+- ``rest``: the same of the silence before the first word, 10 to 20 frames.
 
 Systems: ``target`` (the real frame: what the measures give at best), ``source`` (left as it is),
 ``paste`` (the lips of that other frame of the clip whose lips are most similar, more than 5 frames
@@ -124,9 +125,11 @@ from export.train.filmed import is_held_out
 from export.train.mouths import STEADY, as_frame, is_london_held_out
 
 ROOT = Path(__file__).resolve().parent.parent
-MATERIALS = ("grid", "open", "london", "sheet", "jitter")
+MATERIALS = ("grid", "open", "london", "sheet", "jitter", "rest")
 
-CLIPS, JITTER_CLIPS, RUN = 24, 18, 20
+CLIPS, JITTER_CLIPS, RUN, LEAST_RUN = 24, 18, 20, 10
+GRID_RATE, SILENT_MARGIN = 25, 2
+"""Frames a second, and frames before a word in which the mouth may already move."""
 QUANTILES = (1.0, 0.8, 0.6, 0.3)
 """Of a clip's lip gaps: about a third of its frames have their lips closed."""
 APART = 5
@@ -699,16 +702,31 @@ def summaries(results: Sequence[Result], group: str | None = None) -> dict[str, 
 # ------------------------------------------------------------------------------------------ jitter
 
 
+def middle_of(_: Path, frames: int) -> range:
+    """Frames in the middle of a clip."""
+    return range(frames // 2 - RUN // 2, frames // 2 + RUN // 2)
+
+
+def silence_of(path: Path, frames: int) -> range:
+    """Frames before the first word of a clip."""
+    words = json.loads((path.parent.parent / "grid_s1_words.json").read_text("utf-8"))
+    first = next((start for start, _, word in words.get(path.stem, ()) if word != "sil"), 0.0)
+    return range(min(RUN, frames, int(GRID_RATE * first) - SILENT_MARGIN))
+
+
 def jitter_of(
-    path: Path, systems: Systems, observer: Observer, basis: FaceBasis
+    path: Path,
+    systems: Systems,
+    observer: Observer,
+    basis: FaceBasis,
+    run_of: Callable[[Path, int], range],
 ) -> dict[str, tuple[float, float]] | None:
-    """Jitter of what each system makes of a run in the middle of a clip, and of the real frames."""
+    """Jitter of what each system makes of a run of a clip, and of the real frames."""
     halves = clip_halves(path, observer, basis)
     looks = {k: look for half in halves for k, look in half.looks.items()}
-    middle = len(looks) // 2
-    run = range(middle - RUN // 2, middle + RUN // 2)
+    run = run_of(path, len(looks))
     outside = [look for k, look in looks.items() if k not in run]
-    if not outside or any(k not in looks for k in run):
+    if not outside or len(run) < LEAST_RUN or any(k not in looks for k in run):
         return None
     source = min(outside, key=lambda look: inner_lip_gap(look.seen))
     real = jitter(np.stack([looks[k].seen for k in run]))
@@ -720,7 +738,7 @@ def jitter_of(
     found = {}
     for name, make in systems.items():
         frames = [frame for case in cases if (frame := make(case)) is not None]
-        if name == "source" or len(frames) < RUN:
+        if name == "source" or len(frames) < len(run):
             continue
         meshes = [
             observer.read(frame_to_bgr(frame), case.target.face.pose)
@@ -950,13 +968,14 @@ def main() -> None:
             if options.sheet:
                 options.sheet.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(options.sheet), sheet)
-        if there("jitter", "grid_s1"):
-            runs = [
-                run
-                for path in spread(clips, 1 if options.quick else JITTER_CLIPS)
-                if (run := jitter_of(path, systems, observer, basis)) is not None
-            ]
-            report("jitter", f"{len(runs)} runs of {RUN} frames", steadiness(runs))
+        for material, run_of in (("jitter", middle_of), ("rest", silence_of)):
+            if there(material, "grid_s1"):
+                runs = [
+                    run
+                    for path in spread(clips, 1 if options.quick else JITTER_CLIPS)
+                    if (run := jitter_of(path, systems, observer, basis, run_of)) is not None
+                ]
+                report(material, f"{len(runs)} runs of up to {RUN} frames", steadiness(runs))
     if options.cases and drawn:
         options.cases.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(options.cases), np.concatenate(drawn))
