@@ -52,7 +52,7 @@ NO_BODY: Final = (
     "body-pose`"
 )
 _AHEAD: Final = 2
-"""Frames that each stage is ahead of the next; each takes 12 MB in 1080p."""
+"""Frames that each stage is ahead of the next; each takes 3 to 9 MB in 1080p."""
 
 
 @dataclass(frozen=True, slots=True)

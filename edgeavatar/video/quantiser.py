@@ -50,6 +50,8 @@ def mean_quantiser(path: Path, frames: int = MOST_FRAMES) -> float | None:
         The file cannot be read.
     """
     with closing(Decoder(path)) as decoder:
+        # Threads that decode several frames at once give some with half of this data.
+        decoder.stream.thread_type = "NONE"
         decoder.stream.codec_context.options = {"export_side_data": "venc_params"}
         found = [_quantiser_of(picture.frame) for picture in islice(decoder, frames)]
     known = [value for value in found if value is not None]
