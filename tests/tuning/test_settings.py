@@ -169,7 +169,7 @@ def test_variants_that_came_later_are_known(
     assert unmeasured(profile) == ["tiny/wrong", "tiny/renamed", "tiny/broken"]
     write_profile(profile, path)
     monkeypatch.setenv("EDGEAVATAR_PROFILE", str(path))
-    told = diagnosis._tuning().told
+    told = diagnosis._tuning(load_tuning()).told
     assert told.startswith("not yet measured here: tiny/wrong, tiny/renamed, tiny/broken; run: ")
 
 
