@@ -210,10 +210,8 @@ class FaceTrack:
         if found is None:
             return replace(known, open_mouth=None)
         frame, face = found
-        light = light_from_skin(
-            *face_colours(frame_to_bgr(frame), face.landmarks, face.pose.scale_px)
-        )
-        view = view_teeth(frame, face, light)
+        colours = face_colours(frame_to_bgr(frame), face.landmarks, face.pose.scale_px)
+        view = view_teeth(frame, face, light_from_skin(*colours))
         more = () if view is None else (ShownTeeth.of(view, face, known.person),)
         return replace(known, open_mouth=found, teeth=(*known.teeth, *more))
 
