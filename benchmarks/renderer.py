@@ -368,11 +368,16 @@ class Half:
         return sorted(self.looks.values(), key=lambda look: inner_lip_gap(look.seen))
 
 
-def clip_halves(path: Path, observer: Observer, basis: FaceBasis) -> tuple[Half, Half]:
-    """See a clip and learn its speaker twice, from either half."""
+def clip_pictures(path: Path) -> list[Bytes]:
+    """Decode a clip, ``(h, w, 3)`` BGR each."""
     with av.open(str(path)) as container:
         decoded = container.decode(video=0)
-        pictures = [np.asarray(f.to_ndarray(format="bgr24"), np.uint8) for f in decoded]
+        return [np.asarray(f.to_ndarray(format="bgr24"), np.uint8) for f in decoded]
+
+
+def clip_halves(path: Path, observer: Observer, basis: FaceBasis) -> tuple[Half, Half]:
+    """See a clip and learn its speaker twice, from either half."""
+    pictures = clip_pictures(path)
     faces = observer.watch(f"grid/{path.stem}", pictures)
     known = [k for k, face in enumerate(faces) if face is not None]
 
@@ -725,14 +730,17 @@ def jitter_of(
     halves = clip_halves(path, observer, basis)
     looks = {k: look for half in halves for k, look in half.looks.items()}
     run = run_of(path, len(looks))
+    near = range(run.start - APART, run.stop + APART)
     outside = [look for k, look in looks.items() if k not in run]
+    far = [look for k, look in looks.items() if k not in near] or outside
     if not outside or len(run) < LEAST_RUN or any(k not in looks for k in run):
         return None
     source = min(outside, key=lambda look: inner_lip_gap(look.seen))
+    widest = max(far, key=lambda look: inner_lip_gap(look.seen))
     real = jitter(np.stack([looks[k].seen for k in run]))
     cases = [
         Case(f"{path.stem}-{k}", (), halves[0].subject, source, laid_over(looks[k], source),
-             None, None)
+             widest, None)
         for k in run
     ]  # fmt: skip
     found = {}

@@ -127,7 +127,11 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def weights_in_order(model: onnx.ModelProto) -> list[Array]:
-    """List the float weights of a graph in the order in which its nodes use them."""
+    """List the float weights of a graph in the order in which its nodes use them.
+
+    Single numbers are left out: where their nodes stand among the others depends on how weights are
+    stored.
+    """
     stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Cast" and node.input[0] in stored:
@@ -135,8 +139,9 @@ def weights_in_order(model: onnx.ModelProto) -> list[Array]:
     found: dict[str, Array] = {}
     for node in model.graph.node:
         for name in node.input:
-            if node.op_type != "Cast" and name in stored and stored[name].dtype == np.float32:
-                found.setdefault(name, stored[name])
+            value = stored.get(name, np.float32(0.0))
+            if node.op_type != "Cast" and value.ndim and value.dtype == np.float32:
+                found.setdefault(name, np.asarray(value))
     return list(found.values())
 
 

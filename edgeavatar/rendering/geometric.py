@@ -298,13 +298,15 @@ class GeometricRenderer:
         face: FaceObservation,
         pose: HeadPose,
         targets: FloatArray,
+        share: float = 1.0,
     ) -> Frame:
         """Put back what the source shows between its own lips: the person's own teeth.
 
         They stay with the skull while the lips move over them. ``face`` has its rims on the edges
-        of the lips, see :func:`~edgeavatar.rendering.lipline.lip_edge_offsets`.
+        of the lips, see :func:`~edgeavatar.rendering.lipline.lip_edge_offsets`; ``share`` is how
+        much of them may show.
         """
-        apart = 1.0 - closedness(face)
+        apart = share * (1.0 - closedness(face))
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
         box = even_box(rim, 2.0 + softness, filled)

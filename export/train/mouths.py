@@ -10,7 +10,7 @@ the renderer sees (:mod:`edgeavatar.rendering.layers`).
   the lips of the smiling photo over its own teeth, which stay with the skull.
 - GRID: from a frame of a clip to two others, with one more as the reference; each target with the
   frame after it, so that steadiness can be learned. The source is the most closed frame, or for
-  every other second target an open one, as sources are that talk.
+  three of four second targets an open one, as sources are that talk.
 - Rig: the photographed people with open mouths, made up by :mod:`export.train.rig_mouths`.
 
 Some are drawn over modelled teeth that were fitted to the person's own, as the runtime has them
@@ -76,7 +76,7 @@ PARTS = ("grid", "rig", "london")
 PARTIAL_SMILES = (0.45, 0.75)
 HELD_OUT_SHARE = 40
 """Of 256: people whose hash is below are never learned from."""
-LONDON_FITTED, GRID_FITTED = 128, 85
+LONDON_FITTED, GRID_FITTED = 128, 192
 """Of 256: people and clips whose modelled teeth are fitted to the person's own, if these show."""
 _STUDIO = ColourTags(matrix="bt709", range="full")
 
@@ -348,7 +348,7 @@ def grid_samples(
 ) -> Iterator[Sample]:
     """Yield two pairs of every other clip: its widest mouth, any, and the frame after each.
 
-    Half of the second pairs are from an open mouth.
+    Three of four second pairs are from an open mouth.
     """
     draw = np.random.default_rng(seed)
     for path in sorted(folder.glob("*.mp4"))[::2]:
@@ -374,7 +374,7 @@ def grid_samples(
             others = [int(i) for i in order[::-1] if min(abs(int(i) - k) for k in targets) >= 3]
             found = fitted_teeth([seen[i] for i in others[:3]], person, light)
         painter = Painter(person, light, tracker.canonical.triangles, found)
-        talks = bool(hashlib.sha256(path.stem.encode()).digest()[2] & 1)
+        talks = bool(hashlib.sha256(path.stem.encode()).digest()[2] & 3)
         for number, k in enumerate(targets):
             source = closed
             if number == 1 and talks:

@@ -46,6 +46,9 @@ DRAWN_LIGHT = 0.5
 TOOTH_PX = 16
 """Over so much, 7 mm, colours are blurred where teeth stand elsewhere: about a tooth."""
 REFERENCE_KEPT = 0.6
+LAID = 0.3
+"""How often, where no reference is shown, what the source shows between its lips is the interior
+already, as the renderer makes it of parted lips."""
 BLURRED = 0.25
 LEARNING_RATE = 1.5e-3
 STEADY = 2.0
@@ -176,10 +179,12 @@ def disturb(batch: Batch, generator: torch.Generator) -> Batch:
     doubt = LIGHT_DOUBT + (LIGHT_SURE - LIGHT_DOUBT) * batch.drawn
     modelled = torch.exp(normal(1, 1.0) * doubt + normal(3, 0.04))
     kept = layers[:, 13:] * chosen(REFERENCE_KEPT)
+    warped, interior = lit(layers[:, :3], bend), lit(layers[:, 3:6], modelled)
+    laid = layers[:, 6:7] * (1.0 - kept) * chosen(LAID)
     layers = torch.cat(
         [
-            lit(layers[:, :3], bend),
-            lit(layers[:, 3:6], modelled),
+            warped + laid * (interior - warped),
+            interior,
             layers[:, 6:10],
             lit(layers[:, 10:13], bend) * kept,
             kept,

@@ -19,6 +19,7 @@ pytest.importorskip("nncf", reason="nncf is only needed for export")
 
 from export.building import Wanted, build, compare, read_report
 from export.graph import shipped_tensors, trace, with_half_weights
+from export.nets.painter import Painter
 from export.quantize import Sensitivity, calibrate, kept_in_float, quantized, sensitivities
 from export.recipes.base import Net, Recipe, Runner, TaskFigure, onnx_runner
 
@@ -217,3 +218,18 @@ def test_the_fewest_layers_that_make_half_of_the_squared_error_stay_in_float() -
     assert kept_in_float(found) == ("b",)
     assert kept_in_float(found, 0.9) == ("b", "c")
     assert kept_in_float([]) == ()
+
+
+def test_weights_come_back_where_halved_ones_changed_the_order_of_nodes(tmp_path: Path) -> None:
+    """The painter shares single numbers between nodes, which then stand elsewhere."""
+    net = Painter(8)
+    example = {"layers": np.random.default_rng(0).random((1, 14, 32, 32), np.float32)}
+    outputs = ("wishes", "tints", "gain")
+    draw = torch.Generator().manual_seed(3)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, generator=draw)
+    graph = with_half_weights(trace(net, example, outputs, {}))
+    onnx.save(graph, str(tmp_path / "a.onnx"))
+    found = shipped_tensors(Painter(8), example, outputs, {}, tmp_path / "a.onnx")
+    for name, tensor in net.state_dict().items():
+        assert torch.allclose(found[name], tensor, atol=2e-3, rtol=1e-3), name

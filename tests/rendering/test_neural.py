@@ -404,6 +404,37 @@ def test_teeth_that_a_source_shows_are_not_stretched_with_its_lips(
     assert green(shown) < 0.02
 
 
+@pytest.mark.parametrize(("wanted", "shows"), [(0.7, False), (0.25, True)])
+def test_what_a_slit_shows_is_not_put_into_a_wide_mouth_that_has_a_reference(
+    person: Person, face: FaceObservation, opened: Frame, wanted: float, shows: bool
+) -> None:
+    landmarks = face.landmarks.copy()
+    landmarks[:, :2] = targets_of(face, person, row(jawOpen=0.2 if shows else 0.15))
+    seen = replace(face, landmarks=landmarks)
+    marked = frame_to_bgr(opened)
+    cv2.fillPoly(marked, [np.rint(lip_rim(landmarks[:, :2])).astype(np.int32)], (0, 255, 0))
+    source = Frame(0, opened.time_s, *bgr_to_planes(marked, opened.colour), opened.colour)
+    grey = ReferenceMouth(
+        np.full((SIZE, SIZE, 3), 90, np.uint8),
+        square_of(face, person).points(warp_points(face.landmarks)),
+    )
+    painter = _FakePainter(covers=True, gain=1.0)
+    targets = targets_of(face, person, row(jawOpen=wanted))
+
+    def green(reference: ReferenceMouth | None) -> float:
+        made = renderer_with(person, painter, reference=reference).reenact(
+            source, seen, targets, face.pose, MouthInside(jaw_open=wanted)
+        )
+        crop = square_of(face, person)
+        of = crop.cut(frame_to_bgr(made))[cavity_mask(crop, lip_rim(targets)) > 0.95].astype(int)
+        return float((of[:, 1] - of[:, [0, 2]].max(1) > 60).mean())
+
+    assert green(None) > 0.02
+    assert (green(grey) > 0.02) == shows
+    if not shows:
+        assert green(grey) == 0.0
+
+
 def test_a_reference_warped_to_its_own_points_is_itself(
     portrait: Frame, face: FaceObservation, person: Person, bare: _Bare
 ) -> None:
