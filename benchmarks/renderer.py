@@ -99,7 +99,13 @@ from edgeavatar.rendering.basis import FaceBasis, load_basis
 from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
 from edgeavatar.rendering.dentition_fit import ShownTeeth, fit_dentition, view_teeth
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
-from edgeavatar.rendering.geometry import Person, fit_person, mouth_displacement, source_speech
+from edgeavatar.rendering.geometry import (
+    STEADY,
+    Person,
+    fit_person,
+    mouth_displacement,
+    source_speech,
+)
 from edgeavatar.rendering.interior import (
     InteriorLight,
     InteriorModel,
@@ -122,7 +128,7 @@ from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
 from export.measures import ssim
 from export.train.filmed import is_held_out
-from export.train.mouths import STEADY, as_frame, is_london_held_out
+from export.train.mouths import as_frame, is_london_held_out
 
 ROOT = Path(__file__).resolve().parent.parent
 MATERIALS = ("grid", "open", "london", "sheet", "jitter", "rest")

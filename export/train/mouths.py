@@ -42,7 +42,7 @@ from edgeavatar.rendering.basis import FaceBasis, load_basis
 from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
 from edgeavatar.rendering.dentition_fit import ShownTeeth, fit_dentition, view_teeth
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
-from edgeavatar.rendering.geometry import Person, fit_person, source_speech
+from edgeavatar.rendering.geometry import STEADY, Person, fit_person, source_speech
 from edgeavatar.rendering.interior import (
     InteriorLight,
     InteriorModel,
@@ -69,8 +69,6 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 LONDON_SIZE, GRID_SIZE = 256, 128
-STEADY = (6, 197, 195, 5, 133, 362, 33, 263, 168, 8, 9, 151, 10, 108, 337)
-"""Landmarks that speech does not move: nose bridge, corners of the eyes, forehead."""
 PARTS = ("grid", "rig", "london")
 """Files of a pack, the one that takes longest first."""
 PARTIAL_SMILES = (0.45, 0.75)

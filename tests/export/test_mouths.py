@@ -15,7 +15,7 @@ from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
-from edgeavatar.rendering.geometry import fit_person, mouth_displacement
+from edgeavatar.rendering.geometry import STEADY, fit_person, mouth_displacement
 from edgeavatar.rendering.interior import MouthInside, light_from_skin
 from edgeavatar.rendering.layers import crop_mouth, moved_pose
 from edgeavatar.types import MOTION_NAMES, IdlePose
@@ -81,7 +81,7 @@ def test_a_face_is_laid_over_its_own_copy(how: str, here: Look) -> None:
 
 def test_speech_does_not_move_the_overlay(here: Look) -> None:
     landmarks = here.face.landmarks.copy()
-    speaking = [i for i in range(478) if i not in mouths.STEADY]
+    speaking = [i for i in range(478) if i not in STEADY]
     landmarks[speaking, :2] += 9.0
     other = replace(here, face=replace(here.face, landmarks=landmarks))
     face, matrix = mouths.in_picture_of(other, here)

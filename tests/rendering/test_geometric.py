@@ -344,7 +344,7 @@ def test_teeth_are_stretched_up_to_a_lip_that_rises(
     renderer: GeometricRenderer, smile: tuple[Frame, FaceObservation], person: Person
 ) -> None:
     frame, face = smile
-    weights = row(jawOpen=0.15, mouthUpperUpLeft=0.3, mouthUpperUpRight=0.3)
+    weights = row(jawOpen=0.15, mouthUpperUpLeft=0.25, mouthUpperUpRight=0.25)
     made = renderer.render(frame, face, weights, None)
     where = face.landmarks[:, :2] + mouth_displacement(face, person, weights)
     height = face_height_px(face)
