@@ -18,7 +18,7 @@ from edgeavatar.rendering.dentition_fit import ShownTeeth, view_teeth
 from edgeavatar.rendering.geometry import fit_person
 from edgeavatar.rendering.interior import InteriorLight, face_colours, light_from_skin
 from edgeavatar.rendering.lipline import lip_gap, lip_line_offsets, move_lip_line
-from edgeavatar.rendering.reference import shows_mouth
+from edgeavatar.rendering.reference import is_worth_showing, shows_mouth
 from edgeavatar.types import FaceObservation, HeadPose
 
 if TYPE_CHECKING:
@@ -190,9 +190,13 @@ class FaceTrack:
         if lines:
             self._lip_line = np.median(lines, axis=0).astype(np.float32)
         person = fit_person([self._with_lip_line(face) for face in seen], self._basis)
-        open_mouth = None if shown is None else shown[1:]
+        usual = _usual(seen)
+        open_mouth = None
+        # A photo's smile may be clenched: its teeth would be stretched over all of an open mouth.
+        if shown is not None and is_worth_showing(*shown[1:], person.lip_line_cm, usual.pose):
+            open_mouth = shown[1:]
         teeth = tuple(ShownTeeth.of(view, face, person) for view, face in views)
-        return Acquaintance(person, _typical_light(colours), _usual(seen), open_mouth, teeth)
+        return Acquaintance(person, _typical_light(colours), usual, open_mouth, teeth)
 
     def look_around(self, known: Acquaintance, film: Glimpses) -> Acquaintance:
         """Look all over a video for the moment that shows the inside of the mouth best.

@@ -156,6 +156,22 @@ def worths(views: Sequence[MouthView], usual: HeadPose) -> FloatArray:
     )
 
 
+def is_worth_showing(
+    frame: Frame, face: FaceObservation, lip_line_cm: float, usual: HeadPose
+) -> bool:
+    """Tell whether a moment that has no others beside it helps a painter that is shown it.
+
+    Parameters
+    ----------
+    frame, face, lip_line_cm
+        See :func:`view_mouth`.
+    usual
+        See :func:`worths`.
+    """
+    view = view_mouth(frame, face, lip_line_cm)
+    return view is not None and float(worths([view], usual)[0]) >= LEAST_WORTH
+
+
 def opening_worth(gap: float) -> float:
     """Tell what a gap between the lips, in face heights, is worth: speech much, a yawn little."""
     return float(np.interp(gap, *GAP_CURVE)) if gap > SHOWN_GAP else 0.0

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -250,3 +251,27 @@ def test_the_geometric_renderer_looks_for_none(
 def test_a_photo_is_not_looked_around(photo: Path, tmp_path: Path, references_folder: Path) -> None:
     edgeavatar.render(source=photo, output=tmp_path / "out.mp4", text="Hi.", threads=2)
     assert not references_folder.exists()
+
+
+def test_a_photo_of_clenched_teeth_is_no_reference(track: FaceTrack, model_store: Any) -> None:
+    """Its teeth would be stretched over all of an open mouth."""
+    with open_video(model_store.resolve("fixture-vitallens")["video_2"]) as reader:
+        smiling = next(islice(reader.frames(), 203, None))
+    rim = lip_rim(track.learn([smiling]).usual.landmarks[:, :2])
+    opening = np.zeros(smiling.y.shape, np.float32)
+    cv2.fillPoly(opening, [np.rint(rim).astype(np.int32)], 1.0)
+    dropped = opening.copy()
+    dropped[: round(float(rim[:, 1].mean()))] = 0.0
+    shade = 1 - 0.7 * cv2.GaussianBlur(dropped, (0, 0), 1.0)
+    parted = replace(smiling, y=(smiling.y * shade).astype(np.uint8))
+    assert track.learn([parted]).open_mouth is not None
+    white = smiling.y + opening * (200.0 - smiling.y)
+    small = opening[::2, ::2] > 0
+    clenched = replace(
+        smiling,
+        y=white.astype(np.uint8),
+        u=np.where(small, 128, smiling.u).astype(np.uint8),
+        v=np.where(small, 128, smiling.v).astype(np.uint8),
+    )
+    assert lip_gap(track.learn([clenched]).usual) > 0.03
+    assert track.learn([clenched]).open_mouth is None

@@ -14,6 +14,7 @@ import pytest
 from edgeavatar.rendering.geometric import lip_rim
 from edgeavatar.rendering.reference import (
     SHOWN_GAP,
+    is_worth_showing,
     opening_worth,
     shows_mouth,
     teeth_worth,
@@ -106,6 +107,16 @@ def _toothless(moment: Moment) -> Moment:
     return Moment(replace(moment.frame, y=(luma * shade).astype(np.uint8)), moment.face)
 
 
+def _clenched(moment: Moment) -> Moment:
+    frame = replace(moment.frame, **{k: getattr(moment.frame, k).copy() for k in ("y", "u", "v")})
+    rim = lip_rim(moment.face.landmarks[:, :2])
+    lips = float(np.median(frame.y[round(rim[:, 1].max()) + 2, :]))
+    cv2.fillPoly(frame.y, [np.rint(rim).astype(np.int32)], 1.3 * lips)
+    for plane in (frame.u, frame.v):
+        cv2.fillPoly(plane, [np.rint(rim / 2).astype(np.int32)], 128)
+    return Moment(frame, moment.face)
+
+
 def _hardly_trusted(moment: Moment) -> Moment:
     return Moment(moment.frame, replace(moment.face, score=0.6 * moment.face.score))
 
@@ -156,6 +167,16 @@ def test_some_teeth_are_worth_more_than_none_and_clenched_ones_nothing() -> None
     assert teeth_worth(0.3) == 1.0
     assert teeth_worth(0.0) == 0.5
     assert teeth_worth(0.7) == 0.0
+
+
+def test_a_moment_without_others_is_shown_unless_its_teeth_are_clenched(
+    moments: tuple[Moment, Moment],
+) -> None:
+    closed, talking = moments
+    usual = talking.face.pose
+    assert is_worth_showing(*talking, LIP_LINE_CM, usual)
+    assert not is_worth_showing(*_clenched(talking), LIP_LINE_CM, usual)
+    assert not is_worth_showing(*closed, LIP_LINE_CM, usual)
 
 
 def test_worths_are_shares(talking: Moment) -> None:
