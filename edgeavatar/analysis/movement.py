@@ -121,10 +121,10 @@ class BackgroundWatch:
     def _compare(self, luma: ByteArray, free: ByteArray) -> BackgroundShift:
         still = float("nan")
         if len(self._past) == self._lag:
-            there = free > 0
-            if there.any():
-                change = cv2.absdiff(luma, self._past[0])[there]
-                still = float((change <= STILL_LEVELS).mean())
+            everywhere = cv2.countNonZero(free)
+            if everywhere:
+                alike = cv2.absdiff(luma, self._past[0]) <= STILL_LEVELS
+                still = cv2.countNonZero(alike.view(np.uint8) & free) / everywhere
         now = self._similarity(luma)
         if now is None:
             self._path.clear()

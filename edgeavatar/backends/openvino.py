@@ -64,6 +64,9 @@ def open_model(
         # pixels and make results differ between machines.
         settings["INFERENCE_PRECISION_HINT"] = "f32"
         settings["INFERENCE_NUM_THREADS"] = threads
+        # By default each model holds its thread to a processor, and models that work at the same
+        # time hold theirs to the same one, while others are idle.
+        settings["ENABLE_CPU_PINNING"] = False
     content = _content(path, outputs)
     if content is not None and "DynamicQuantizeLinear" in operators(content, what=path.name):
         # OpenVINO 2026.4 compiles such graphs to wrong numbers in about one process of ten, unless

@@ -14,10 +14,10 @@ from edgeavatar.backends import BackendChoice, DeviceChoice, Session, TunedModel
 from edgeavatar.errors import IntegrityError
 from edgeavatar.face.region import Region, crop
 from edgeavatar.face.topology import BLENDSHAPE_LANDMARKS, LANDMARK_COUNT, NOSE_TIP
-from edgeavatar.types import BLENDSHAPE_NAMES
+from edgeavatar.types import BLENDSHAPE_NAMES, FaceObservation
 
 if TYPE_CHECKING:
-    from edgeavatar.types import ByteArray, FloatArray
+    from edgeavatar.types import ByteArray, FloatArray, HeadPose
 
 MESH_SIZE: Final = 256
 """Side of the mesh model's input in pixels."""
@@ -31,6 +31,11 @@ class MeshReading:
     """``(478, 3)`` float32 in pixels of the picture (indices of pixel centres)."""
     presence: float
     """Probability that the region holds a face."""
+
+    def observed(self, pose: HeadPose) -> FaceObservation:
+        """Make an observation of it whose blendshapes are NaN: nobody has read them yet."""
+        unread = np.full(len(BLENDSHAPE_NAMES), np.nan, np.float32)
+        return FaceObservation(self.landmarks, self.presence, pose, unread)
 
 
 class MeshModel:
@@ -80,7 +85,19 @@ class MeshModel:
             Landmarks in pixels of the picture. They mean something only where ``presence`` is
             high.
         """
-        pixels = cv2.cvtColor(crop(bgr, region, MESH_SIZE), cv2.COLOR_BGR2RGB)
+        return self.read_crop(crop(bgr, region, MESH_SIZE), region)
+
+    def read_crop(self, bgr: ByteArray, region: Region) -> MeshReading:
+        """Place the mesh in a region that was cut out of a picture.
+
+        Parameters
+        ----------
+        bgr
+            ``(256, 256, 3)`` uint8, see :func:`edgeavatar.face.region.crop`.
+        region
+            Where it was cut out.
+        """
+        pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         answer = self.session.run({"input_12": np.float32(1 / 255) * pixels[None]})
         points = answer["Identity"].reshape(LANDMARK_COUNT, 3).astype(np.float64)
         scale = region.side / MESH_SIZE

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 from edgeavatar.face.choice import SURE_SCORE
 from edgeavatar.face.geometry import solve_pose
 from edgeavatar.face.region import Region, follow, region_of_box, region_of_pose
-from edgeavatar.types import FaceObservation
 
 if TYPE_CHECKING:
     from edgeavatar.face.tracker import FaceTracker
-    from edgeavatar.types import ByteArray
+    from edgeavatar.types import ByteArray, FaceObservation
 
 MOST: Final = 3
 """Faces that are read beside the main one; each costs as much as it does."""
@@ -43,16 +42,19 @@ class OtherFaces:
         Parameters
         ----------
         bgr
-            ``(H, W, 3)`` uint8.
+            ``(H, W, 3)`` uint8, what was tracked last.
         main
             The face that is followed, which is not one of these.
         small_too
             Also look for faces that are less than 8% of the picture's longer side high, which
-            costs ten times as much.
+            costs ten times as much, unless the tracker had to do so itself.
         """
         least = None if small_too else _COARSE * max(bgr.shape[:2])
+        boxes = self._tracker.searched if small_too else None
+        if boxes is None:
+            boxes = self._tracker.detector.detect(bgr, min_face_px=least)
         known = [*self._regions, *self._main_region(main)]
-        for box in self._tracker.detector.detect(bgr, min_face_px=least):
+        for box in boxes:
             if box.score < SURE_SCORE:
                 continue
             region = region_of_box(box)
@@ -66,7 +68,8 @@ class OtherFaces:
         Returns
         -------
         list[FaceObservation]
-            In no lasting order.
+            In no lasting order, blendshapes NaN: see
+            :meth:`~edgeavatar.face.tracker.FaceTracker.express`.
         """
         seen: list[FaceObservation] = []
         kept = self._main_region(main)
@@ -95,12 +98,7 @@ class OtherFaces:
                 return None
             pose = solve_pose(reading.landmarks, canonical)
             region = region_of_pose(pose, canonical)
-        return FaceObservation(
-            landmarks=reading.landmarks,
-            score=reading.presence,
-            pose=pose,
-            blendshapes=self._tracker.blendshapes.read(reading.landmarks, roll_deg=pose.roll_deg),
-        )
+        return reading.observed(pose)
 
     def _main_region(self, main: FaceObservation | None) -> list[Region]:
         return [] if main is None else [region_of_pose(main.pose, self._tracker.canonical)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from edgeavatar.backends import BackendChoice, DeviceChoice, TunedModels
 from edgeavatar.face.choice import check_choice, select_face
 from edgeavatar.face.detector import FaceDetector
+from edgeavatar.face.frame_crop import crop_frame
 from edgeavatar.face.geometry import read_canonical_mesh, solve_pose
 from edgeavatar.face.mesh import MESH_SIZE, BlendshapeModel, MeshModel, MeshReading
 from edgeavatar.face.region import (
@@ -19,10 +21,9 @@ from edgeavatar.face.region import (
     misfit,
     region_of_box,
     region_of_pose,
-    surroundings,
 )
-from edgeavatar.kernels.canvas import Canvas
-from edgeavatar.types import FaceBox, FaceObservation, HeadPose
+from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.types import FaceBox, FaceObservation, Frame, HeadPose
 
 if TYPE_CHECKING:
     from edgeavatar.types import ByteArray
@@ -107,15 +108,23 @@ class FaceTracker:
         )
         self._region: Region | None = None
         self._frames_lost = 0
-        self._solved: tuple[MeshReading, HeadPose] | None = None
+        self.searched: list[FaceBox] | None = None
+        """What the detector found, unconfirmed, if all of the frame that was tracked last was
+        searched down to small faces; None otherwise."""
+        self._solved: tuple[MeshReading, HeadPose, Region] | None = None
 
-    def track(self, bgr: ByteArray | Canvas) -> FaceObservation | None:
+    def track(
+        self, picture: ByteArray | Frame, *, expression: bool = True
+    ) -> FaceObservation | None:
         """Read the face in the next frame.
 
         Parameters
         ----------
-        bgr
-            ``(H, W, 3)`` uint8, or a frame of which only what is needed is converted.
+        picture
+            ``(H, W, 3)`` uint8, BGR; or a frame, of which only the face becomes BGR as long as it
+            is where it was. The observation is the same.
+        expression
+            False leaves the blendshapes NaN, for :meth:`express` to fill in.
 
         Returns
         -------
@@ -127,20 +136,30 @@ class FaceTracker:
         AmbiguousFaceError
             The first frame with faces shows several of comparable size and no choice was made.
         """
+        self.searched = None
         reading = None
         if self._region is not None and self._frames_lost == 0:
-            reading = self._read_along(bgr, self._region)
+            reading = self._read_along(picture, self._region)
         if reading is None:
-            reading = self._search(bgr.whole() if isinstance(bgr, Canvas) else bgr)
+            reading = self._search(frame_to_bgr(picture) if isinstance(picture, Frame) else picture)
             if reading is not None:
                 self._region = self._fitting(reading)
         if reading is None or self._region is None:
             self._frames_lost += 1
             return None
         self._frames_lost = 0
-        observation = self._observe(reading)
-        self._region = follow(self._region, region_of_pose(observation.pose, self.canonical))
-        return observation
+        self._region = follow(self._region, self._fitting(reading))
+        seen = reading.observed(self._pose(reading))
+        return self.express(seen) if expression else seen
+
+    def express(self, face: FaceObservation) -> FaceObservation:
+        """Fill in the blendshapes of a face.
+
+        They follow from the landmarks alone. This may be called by another thread than the one that
+        tracks, as long as that leaves them out.
+        """
+        weights = self.blendshapes.read(face.landmarks, roll_deg=face.pose.roll_deg)
+        return replace(face, blendshapes=weights)
 
     def glance(self, bgr: ByteArray, near: FaceObservation) -> FaceObservation | None:
         """Read a face in a frame from elsewhere, where another frame showed it.
@@ -203,11 +222,8 @@ class FaceTracker:
         list[FaceBox]
             Best score first.
         """
-        return [
-            box
-            for box in self.detector.detect(bgr)
-            if self._read(bgr, region_of_box(box)) is not None
-        ]
+        self.searched = self.detector.detect(bgr)
+        return [box for box in self.searched if self._read(bgr, region_of_box(box)) is not None]
 
     def reset(self) -> None:
         """Forget the face, as at a cut."""
@@ -262,38 +278,37 @@ class FaceTracker:
             reading = self._read(bgr, self._fitting(reading))
         return reading
 
-    def _read_along(self, bgr: ByteArray | Canvas, region: Region) -> MeshReading | None:
-        reading = self._read(bgr, region)
+    def _read_along(self, picture: ByteArray | Frame, region: Region) -> MeshReading | None:
+        reading = self._read(picture, region)
         if reading is None:
             return None
         fitting = self._fitting(reading)
         if misfit(region, fitting) < _MISSED:
             return reading
-        return self._read(bgr, follow(region, fitting))
+        return self._read(picture, follow(region, fitting))
 
     def _fitting(self, reading: MeshReading) -> Region:
-        return region_of_pose(self._pose(reading), self.canonical)
+        return self._solve(reading)[2]
 
     def _pose(self, reading: MeshReading) -> HeadPose:
-        # A frame that is read once is asked for its pose twice.
-        if self._solved is None or self._solved[0] is not reading:
-            self._solved = reading, solve_pose(reading.landmarks, self.canonical)
-        return self._solved[1]
+        return self._solve(reading)[1]
 
-    def _read(self, bgr: ByteArray | Canvas, region: Region) -> MeshReading | None:
-        if isinstance(bgr, Canvas):
-            bgr = bgr.around(*surroundings(region, MESH_SIZE))
-        reading = self.mesh.read(bgr, region)
+    def _solve(self, reading: MeshReading) -> tuple[MeshReading, HeadPose, Region]:
+        # A frame that is read once is asked for its pose and the region twice.
+        if self._solved is None or self._solved[0] is not reading:
+            pose = solve_pose(reading.landmarks, self.canonical)
+            self._solved = reading, pose, region_of_pose(pose, self.canonical)
+        return self._solved
+
+    def _read(self, picture: ByteArray | Frame, region: Region) -> MeshReading | None:
+        if isinstance(picture, Frame):
+            reading = self.mesh.read_crop(crop_frame(picture, region, MESH_SIZE), region)
+        else:
+            reading = self.mesh.read(picture, region)
         return reading if reading.presence >= self.min_presence else None
 
     def _observe(self, reading: MeshReading) -> FaceObservation:
-        pose = self._pose(reading)
-        return FaceObservation(
-            landmarks=reading.landmarks,
-            score=reading.presence,
-            pose=pose,
-            blendshapes=self.blendshapes.read(reading.landmarks, roll_deg=pose.roll_deg),
-        )
+        return self.express(reading.observed(self._pose(reading)))
 
     def _distance(self, box: FaceBox) -> float:
         assert self._region is not None

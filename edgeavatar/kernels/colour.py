@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int32]
     WordArray = npt.NDArray[np.uint32]
 
-_SHIFT: Final = 16
-_HALF: Final = 1 << (_SHIFT - 1)
+SHIFT: Final = 16
+HALF: Final = 1 << (SHIFT - 1)
 
 _LUMA_WEIGHTS: Final[dict[ColourMatrix, tuple[float, float]]] = {
     "bt601": (0.299, 0.114),
@@ -36,10 +36,10 @@ _LUMA_WEIGHTS: Final[dict[ColourMatrix, tuple[float, float]]] = {
 
 
 def _fixed(value: float) -> int:
-    return round(value * (1 << _SHIFT))
+    return round(value * (1 << SHIFT))
 
 
-def _decode_coefficients(matrix: ColourMatrix, range_: ColourRange) -> tuple[int, ...]:
+def decode_coefficients(matrix: ColourMatrix, range_: ColourRange) -> tuple[int, ...]:
     """Return ``(y_offset, y, v_to_r, u_to_g, v_to_g, u_to_b)``, all but the first times 2**16."""
     kr, kb = _LUMA_WEIGHTS[matrix]
     kg = 1.0 - kr - kb
@@ -93,7 +93,7 @@ def planes_to_bgr(frame: Frame, x0: int, y0: int, x1: int, y1: int) -> ByteArray
             f"{frame.width} x {frame.height} frame"
         )
     out = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-    coefficients = np.array(_decode_coefficients(frame.colour.matrix, frame.colour.range), np.int32)
+    coefficients = np.array(decode_coefficients(frame.colour.matrix, frame.colour.range), np.int32)
     _planes_to_bgr(frame.y, frame.u, frame.v, x0, y0, coefficients, out)
     return out
 
@@ -201,10 +201,10 @@ def _planes_to_bgr(
         g_row = green_of_chroma[skip : skip + width]
         r_row = red_of_chroma[skip : skip + width]
         for col in range(width):
-            luma = _i32(_i32(ky * _i32(_i32(y_row[col]) - y_offset)) + _i32(_HALF))
-            blue[col] = _clip(_i32(luma + b_row[col]) >> _i32(_SHIFT))
-            green[col] = _clip(_i32(luma + g_row[col]) >> _i32(_SHIFT))
-            red[col] = _clip(_i32(luma + r_row[col]) >> _i32(_SHIFT))
+            luma = _i32(_i32(ky * _i32(_i32(y_row[col]) - y_offset)) + _i32(HALF))
+            blue[col] = _clip(_i32(luma + b_row[col]) >> _i32(SHIFT))
+            green[col] = _clip(_i32(luma + g_row[col]) >> _i32(SHIFT))
+            red[col] = _clip(_i32(luma + r_row[col]) >> _i32(SHIFT))
         _interleave(blue, green, red, words)
         _copy(pixels, out[row].reshape(3 * width), 3 * width)
 
@@ -216,9 +216,9 @@ def _bgr_to_planes(bgr: ByteArray, k: IntArray, y: ByteArray, u: ByteArray, v: B
     height, width = y.shape
     chroma_height, chroma_width = u.shape
     padded = (width + 3) // 4 * 4
-    y_base = _i32(_i32(y_offset << _SHIFT) + _i32(_HALF))
+    y_base = _i32(_i32(y_offset << SHIFT) + _i32(HALF))
     # Chroma sums hold four pixels, hence two more bits.
-    c_base = _i32((128 << (_SHIFT + 2)) + (_HALF << 2))
+    c_base = _i32((128 << (SHIFT + 2)) + (HALF << 2))
     words = np.zeros(3 * padded // 4, np.uint32)
     pixels = words.view(np.uint8)
     blue = np.zeros((2, padded + 1), np.int32)
@@ -237,7 +237,7 @@ def _bgr_to_planes(bgr: ByteArray, k: IntArray, y: ByteArray, u: ByteArray, v: B
             for col in range(width):
                 total = _i32(_i32(yr * r_row[col]) + _i32(yg * g_row[col]))
                 total = _i32(total + _i32(_i32(yb * b_row[col]) + y_base))
-                y_row[col] = _clip(total >> _i32(_SHIFT))
+                y_row[col] = _clip(total >> _i32(SHIFT))
         u_row, v_row = u[chroma_row], v[chroma_row]
         for col in range(chroma_width):
             i = 2 * col
@@ -246,8 +246,8 @@ def _bgr_to_planes(bgr: ByteArray, k: IntArray, y: ByteArray, u: ByteArray, v: B
             r = _i32(_i32(red[0, i] + red[0, i + 1]) + _i32(red[1, i] + red[1, i + 1]))
             cu = _i32(_i32(_i32(ur * r) + _i32(ug * g)) + _i32(_i32(ub * b) + c_base))
             cv = _i32(_i32(_i32(vr * r) + _i32(vg * g)) + _i32(_i32(vb * b) + c_base))
-            u_row[col] = _clip(cu >> _i32(_SHIFT + 2))
-            v_row[col] = _clip(cv >> _i32(_SHIFT + 2))
+            u_row[col] = _clip(cu >> _i32(SHIFT + 2))
+            v_row[col] = _clip(cv >> _i32(SHIFT + 2))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -194,20 +196,17 @@ def analyse(
     if isinstance(source, Frame):
         tell("looking", 0.0, 0)
         seen = look_at_photo(source, threads=threads)
-        return _put_together(path, seen, None, [])
+        return _put_together(path, seen, None, [], None)
     with source:
-        if not source.info.has_audio:
-            seen = look_at_video(source, tell, threads=threads, frames_of=frames_of)
-            return _put_together(path, seen, None, [])
         look = partial(look_at_video, source, tell, threads=threads, frames_of=frames_of)
-        listen = partial(_hear, path, model, threads)
-        seen, heard = _look_and_listen(look, listen, tell)
+        hear = partial(_hear, path, model, threads) if source.info.has_audio else None
+        seen, heard, quantiser = _look_and_listen(look, hear, partial(mean_quantiser, path), tell)
     if isinstance(heard.error, MediaError):
         # A sound track that does not decode is no reason to tell nothing of the picture.
         heard.notes.append(f"nothing is told of the sound: {heard.error}")
     elif heard.error is not None:
         raise heard.error
-    return _put_together(path, seen, heard.findings, heard.notes)
+    return _put_together(path, seen, heard.findings, heard.notes, quantiser)
 
 
 def _check_sound(path: Path) -> None:
@@ -228,13 +227,38 @@ def _open(path: Path) -> VideoReader | Frame | None:
         try:
             sound_duration_s(path)
         except MediaError:
-            raise no_picture from None
+            raise (_no_source(path) or no_picture) from None
         return None
 
 
+def _no_source(path: Path) -> MediaError | None:
+    """Say what is accepted where there is no file at all; None if there is one."""
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return MediaError(
+            f"expected a video, a photo or sound at {path}, found no such file; check the path"
+        )
+    except OSError:
+        return None
+    if stat.S_ISREG(kind):
+        return None
+    return MediaError(
+        f"expected a video, a photo or sound, found {path}, which is not a file; name a file"
+    )
+
+
 def _look_and_listen(
-    look: Callable[[], Seen], hear: Callable[[Tell, list[str]], SoundFindings], tell: Tell
-) -> tuple[Seen, _Heard]:
+    look: Callable[[], Seen],
+    hear: Callable[[Tell, list[str]], SoundFindings] | None,
+    measure: Callable[[], float | None],
+    tell: Tell,
+) -> tuple[Seen, _Heard, float | None]:
+    """Look while another thread listens, if there is sound, and then measures.
+
+    The sound is done long before the picture is; were they measured at once, the memory of both
+    would be held.
+    """
     heard = _Heard()
     stopped = threading.Event()
 
@@ -243,22 +267,25 @@ def _look_and_listen(
             raise _StoppedError
 
     def listen() -> None:
+        if hear is None:
+            return
         try:
             heard.findings = hear(check, heard.notes)
         except BaseException as error:
             heard.error = error
 
-    listener = threading.Thread(target=listen, name="edgeavatar-listening", daemon=True)
-    listener.start()
-    try:
-        seen = look()
-        tell("listening", None, 0)
-    except BaseException:
-        stopped.set()
-        raise
-    finally:
-        listener.join()
-    return seen, heard
+    with ThreadPoolExecutor(1, "edgeavatar-listening") as beside:
+        beside.submit(listen)
+        measured = beside.submit(measure)
+        try:
+            seen = look()
+            if hear is not None:
+                tell("listening", None, 0)
+        except BaseException:
+            stopped.set()
+            measured.cancel()
+            raise
+    return seen, heard, measured.result()
 
 
 def _hear(
@@ -286,7 +313,11 @@ def _of_sound(path: Path, model: RecognizerSize, threads: int | None, tell: Tell
 
 
 def _put_together(
-    path: Path, seen: Seen, heard: SoundFindings | None, notes: list[str]
+    path: Path,
+    seen: Seen,
+    heard: SoundFindings | None,
+    notes: list[str],
+    quantiser: float | None,
 ) -> Analysis:
     found = sum_up(seen, None if heard is None else _speaking(seen, heard))
     filmed = seen.duration_s is not None
@@ -305,7 +336,7 @@ def _put_together(
         seen.frames,
         seen.faces,
         dominant=DOMINANT,
-        quantiser=mean_quantiser(path) if filmed else None,
+        quantiser=quantiser,
     )
     if heard is not None:
         factors += sound_factors(heard)

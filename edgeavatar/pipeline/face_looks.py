@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from edgeavatar.face.others import OtherFaces
@@ -32,7 +32,7 @@ class Faces:
 
 
 def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
-    """Read the faces of the frames of a video.
+    """Find the faces of the frames of a video, without their expression.
 
     Parameters
     ----------
@@ -46,9 +46,20 @@ def faces_in(looks: Iterable[Look], tracker: FaceTracker) -> Iterator[Faces]:
         if look.fresh:
             tracker.reset()
             others.forget()
-        main = tracker.track(look.canvas)
+        main = tracker.track(look.frame, expression=False)
         if index % SEARCH_EVERY == 0 or look.fresh:
             small_too = index % SMALL_SEARCH_EVERY == 0 or look.fresh
             others.search(look.bgr, main, small_too=small_too)
         beside = others.read(look.bgr, main) if index % OTHERS_EVERY == 0 else None
         yield Faces(look, main, beside)
+
+
+def expressions_in(seen: Iterable[Faces], tracker: FaceTracker) -> Iterator[Faces]:
+    """Read the expression of faces that :func:`faces_in` found, with the same tracker.
+
+    Nothing hangs on it when the next frame is looked at, so another thread may do it.
+    """
+    for faces in seen:
+        main = None if faces.main is None else tracker.express(faces.main)
+        others = None if faces.others is None else [tracker.express(face) for face in faces.others]
+        yield replace(faces, main=main, others=others)

@@ -1,7 +1,7 @@
 """One pass over a video, or a look at a photo: everything that is seen, as columns.
 
-Three stages work at the same time, each in a thread of its own: frames are decoded and prepared,
-faces are read, and everything else is measured and noted.
+Four stages work at the same time, each in a thread of its own: frames are decoded and prepared,
+faces are found, their expression is read, and everything else is measured and noted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgeavatar.analysis.tracks import TrackBook, split_at_cuts
 from edgeavatar.errors import ModelNotFound
 from edgeavatar.face import FaceTracker
 from edgeavatar.face.body import BodyModel
-from edgeavatar.pipeline.face_looks import OTHERS_EVERY, faces_in
+from edgeavatar.pipeline.face_looks import OTHERS_EVERY, expressions_in, faces_in
 from edgeavatar.pipeline.face_notes import FaceNotes
 from edgeavatar.pipeline.face_reading import box_of
 from edgeavatar.pipeline.looks import looks_at
@@ -109,7 +109,8 @@ def look_at_video(
         notes = _Notes(float(reader.info.rate), body)
         with (
             closing(prefetch(lambda: looks_at(frames(), cuts), _AHEAD)) as looks,
-            closing(prefetch(lambda: faces_in(looks, tracker), _AHEAD)) as seen,
+            closing(prefetch(lambda: faces_in(looks, tracker), _AHEAD)) as found,
+            closing(prefetch(lambda: expressions_in(found, tracker), _AHEAD)) as seen,
         ):
             for faces in seen:
                 notes.add(faces)
@@ -135,7 +136,8 @@ def look_at_photo(photo: Frame, *, threads: int | None = None, choice: str = "la
     """Note what is seen in a photo: one row, and one for each face."""
     notes = _Notes(1.0)
     with FaceTracker(choice=choice, threads=threads) as tracker:
-        for faces in faces_in(looks_at([photo], CutFinder()), tracker):
+        found = faces_in(looks_at([photo], CutFinder()), tracker)
+        for faces in expressions_in(found, tracker):
             notes.add(faces)
     return Seen(
         photo.width,
@@ -218,7 +220,7 @@ class _Notes:
         self.frames.add(
             index=index,
             time_s=time_s,
-            contrast=float(look.small.std()) / 255.0,
+            contrast=float(cv2.meanStdDev(look.small)[1].item()) / 255.0,
             camera_dx=shift.dx,
             camera_dy=shift.dy,
             camera_px_per_s=shift.px_per_s,

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _SIDE_PX: Final = 240
 _RATE: Final = Fraction(15)
 _AUDIO_BITS_PER_S: Final = 48_000
+_AUDIO_OPTIONS: Final = {"aac_coder": "fast"}
+"""The search that is the default takes three times as long, half of what a preview costs."""
+_PRESET: Final = "superfast"
+"""Files are a fifth larger than at the default, in half of the time."""
 _BLANK_PX: Final = 16
 _SOUND_ONLY_S: Final = Fraction(180)
 
@@ -156,7 +160,9 @@ class PreviewFilm:
                 colour=info.colour,
                 audio_rate=AUDIO_RATE_HZ if self._has_sound else None,
                 audio_bits_per_s=_AUDIO_BITS_PER_S,
+                audio_options=_AUDIO_OPTIONS,
                 crf=self._wanted.crf,
+                preset=_PRESET,
                 threads=1,
             )
         )
@@ -255,6 +261,7 @@ def _heard(source_path: Path, path: Path, seconds: Fraction) -> PreviewMade:
         time_base=Fraction(1, 1000),
         audio_rate=AUDIO_RATE_HZ,
         audio_bits_per_s=_AUDIO_BITS_PER_S,
+        audio_options=_AUDIO_OPTIONS,
         threads=1,
     ) as writer:
         writer.write_frame(blank)

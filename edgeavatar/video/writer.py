@@ -111,6 +111,8 @@ class VideoWriter:
         Rate in Hz of the sound to come; without it the file has no sound track.
     audio_bits_per_s : int
         Of the compressed sound.
+    audio_options : mapping, optional
+        Of FFmpeg's encoder of the sound, by its names for them.
     crf : int, optional
         Constant rate factor, less is better; default: see
         :data:`~edgeavatar.video.encoders.ENCODERS`.
@@ -147,6 +149,7 @@ class VideoWriter:
         sample_aspect_ratio: Fraction = Fraction(1),
         audio_rate: int | None = None,
         audio_bits_per_s: int = _AUDIO_BITS_PER_S,
+        audio_options: Mapping[str, str] | None = None,
         crf: int | None = None,
         preset: str | None = None,
         encoder: str | None = None,
@@ -183,7 +186,9 @@ class VideoWriter:
                     choice.encoder, choice.options, sample_aspect_ratio, threads
                 )
                 if audio_rate is not None:
-                    self._audio = self._add_audio(choice.container.audio_encoder, audio_bits_per_s)
+                    self._audio = self._add_audio(
+                        choice.container.audio_encoder, audio_bits_per_s, dict(audio_options or {})
+                    )
                 if subtitles is not None:
                     self._subtitles = self._add_subtitles(choice.container.muxer, subtitles)
                 self._start(choice.encoder)
@@ -235,9 +240,10 @@ class VideoWriter:
             context.codec_tag = "hvc1"
         return stream
 
-    def _add_audio(self, encoder: str, bits_per_s: int) -> AudioStream:
+    def _add_audio(self, encoder: str, bits_per_s: int, options: dict[str, str]) -> AudioStream:
         stream = cast(
-            "AudioStream", self._out.add_stream(encoder, rate=AUDIO_RATE_HZ, layout="mono")
+            "AudioStream",
+            self._out.add_stream(encoder, rate=AUDIO_RATE_HZ, layout="mono", options=options),
         )
         stream.codec_context.bit_rate = bits_per_s
         stream.codec_context.flags |= Flags.bitexact

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgeavatar.backends import Setting, available_backends, available_devices, open_session
+from edgeavatar.backends.base import usable_cores
 from edgeavatar.errors import BackendError, IntegrityError, ModelNotFound, UsageError
 
 BACKENDS = ["onnxruntime", "openvino"]
@@ -31,6 +35,25 @@ def test_float_graphs_agree_with_numpy(tiny: Path, weights: np.ndarray, backend:
         assert [str(spec) for spec in session.outputs] == ["y float32 [1, 4]"]
         answer = session.run({"x": _x()})["y"]
     np.testing.assert_allclose(answer, np.maximum(_x() @ weights, 0), atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not tell")
+@pytest.mark.skipif(usable_cores() < 2, reason="there is but one processor")
+def test_no_session_holds_its_thread_to_one_processor(model_store: Any) -> None:
+    path = model_store.resolve("face")["mesh"]
+    places: list[set[int]] = []
+    allowed = os.sched_getaffinity(0)
+    with open_session(path, threads=1, input_shapes={"input_12": (1, 256, 256, 3)}) as session:
+        feeds = {"input_12": _ramps()}
+        worker = threading.Thread(target=lambda: [session.run(feeds) for _ in range(40)])
+        worker.start()
+        while worker.is_alive() and worker.native_id is not None:
+            with contextlib.suppress(ProcessLookupError):
+                places.append(os.sched_getaffinity(worker.native_id))
+            time.sleep(0.002)
+        worker.join()
+    assert places
+    assert all(place == allowed for place in places)
 
 
 def test_a_quantised_voice_agrees_between_backends(model_store: Any) -> None:

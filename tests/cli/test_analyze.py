@@ -134,7 +134,13 @@ def test_silent_video_and_subtitles(sources: Path, capfd: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("nowhere.mp4",), 7, "no such file"),
+        (
+            ("nowhere.mp4",),
+            7,
+            "expected a video, a photo or sound at nowhere.mp4, found no such file",
+        ),
+        (("nowhere.wav", "--srt", "a"), 7, "or sound at nowhere.wav, found no such file"),
+        ((".",), 7, "expected a video, a photo or sound, found ., which is not a file"),
         (("text.mp4",), 7, "expected"),
         (("clip.mp4", "--json", "clip.mp4"), 2, "is the source itself"),
         (("clip.mp4", "--json", "a", "--srt", "a"), 2, "asked for twice"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from edgeavatar.errors import AmbiguousFaceError, IntegrityError, NoFaceError, UsageError
 from edgeavatar.face import FaceTracker, topology
 from edgeavatar.face.measures import face_height, inner_lip_gap, jitter
+from edgeavatar.face.others import OtherFaces
 from edgeavatar.types import BLENDSHAPE_NAMES, FaceObservation
 
 Frames = Callable[..., list[np.ndarray]]
@@ -42,6 +44,48 @@ def test_what_is_seen_in_a_frame(tracker: FaceTracker, man: np.ndarray) -> None:
         away = face.landmarks[list(ring), :2] - face.landmarks[centre, :2]
         assert np.abs(away.mean(axis=0)).max() < 1
         assert 3 < np.linalg.norm(away, axis=1).mean() < 10
+
+
+def test_an_expression_may_be_read_later(
+    tracker: FaceTracker, read_frames: Frames, model_store: Any
+) -> None:
+    frames = read_frames(model_store.resolve("fixture-vitallens")["video_1"], 3)
+    at_once = [tracker.track(frame) for frame in frames]
+    tracker.reset()
+    bare = [tracker.track(frame, expression=False) for frame in frames]
+    for expected, face in zip(at_once, bare, strict=True):
+        assert expected is not None
+        assert face is not None
+        assert np.isnan(face.blendshapes).all()
+        assert face.blendshapes.shape == (len(BLENDSHAPE_NAMES),)
+        later = tracker.express(face)
+        np.testing.assert_array_equal(later.blendshapes, expected.blendshapes)
+        np.testing.assert_array_equal(later.landmarks, expected.landmarks)
+        assert later.pose.yaw_deg == expected.pose.yaw_deg
+
+
+@pytest.mark.parametrize("small_too", [True, False])
+def test_a_frame_is_searched_for_small_faces_once(
+    tracker: FaceTracker, man: np.ndarray, monkeypatch: pytest.MonkeyPatch, small_too: bool
+) -> None:
+    searches: list[float | None] = []
+    detect = tracker.detector.detect
+
+    def counted(bgr: np.ndarray, *, min_face_px: float | None = None) -> Any:
+        searches.append(min_face_px)
+        return detect(bgr, min_face_px=min_face_px)
+
+    monkeypatch.setattr(tracker.detector, "detect", counted)
+    two = np.concatenate([man, man[:, ::-1]], axis=1)
+    tracker.choice = "left"
+    for _ in range(2):
+        main = tracker.track(two)
+        others = OtherFaces(tracker)
+        others.search(two, main, small_too=small_too)
+        assert len(others.read(two, main)) == 1
+    # The tracker searches the first frame only.
+    coarse = pytest.approx(0.08 * two.shape[1])
+    assert searches == ([None, None] if small_too else [None, coarse, coarse])
 
 
 def test_the_picture_is_left_alone(tracker: FaceTracker, man: np.ndarray) -> None:

@@ -261,6 +261,20 @@ def test_sound_that_does_not_fit_is_refused(tmp_path, chunk, words) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_encoder_of_sound_takes_options(tmp_path) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 24000).astype("f4")
+    files = []
+    for name, options in (("a", None), ("b", {}), ("c", {"aac_coder": "fast"})):
+        path = tmp_path / f"{name}.mp4"
+        with VideoWriter(
+            path, 64, 48, rate=F(25), audio_rate=24000, audio_options=options, **FAST
+        ) as writer:
+            writer.write_frame(make_frame(0, 0))
+            writer.write_audio(AudioChunk(sound, 24000))
+        files.append(path.read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
 def test_sound_needs_a_track(tmp_path) -> None:
     with (
         pytest.raises(ValueError, match="without audio_rate"),

@@ -226,7 +226,7 @@ def test_a_failing_face_model_ends_the_threads(
 ) -> None:
     import threading
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken on purpose")
 
     monkeypatch.setattr(FaceTracker, "track", fail)
