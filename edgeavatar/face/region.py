@@ -167,33 +167,73 @@ def crop(picture: ByteArray, region: Region, size: int) -> ByteArray:
         ``(size, size, 3)`` uint8.
     """
     matrix = region.matrix(size)
-    factor = int(region.side / size)
-    if factor >= 2:
-        picture, matrix = _averaged(picture, region, matrix, factor)
+    blocks = blocks_of(region, size, picture.shape[1], picture.shape[0])
+    if blocks is not None:
+        picture, matrix = _averaged(picture, blocks), matrix @ blocks.matrix
     result: Any = cv2.warpAffine(
         picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     return np.asarray(result, np.uint8)
 
 
-def _averaged(
-    picture: ByteArray, region: Region, matrix: npt.NDArray[np.float64], factor: int
-) -> tuple[ByteArray, npt.NDArray[np.float64]]:
-    height, width = picture.shape[:2]
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Square blocks of pixels, each of which becomes one pixel of a smaller picture."""
+
+    left: int
+    top: int
+    columns: int
+    rows: int
+    factor: int
+    """Side of a block in pixels."""
+
+    @property
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """``(3, 3)``: pixels of the smaller picture to those of the picture."""
+        offset, factor = (self.factor - 1) / 2, self.factor
+        return np.array(
+            [[factor, 0, self.left + offset], [0, factor, self.top + offset], [0, 0, 1]]
+        )
+
+
+def blocks_of(region: Region, size: int, width: int, height: int) -> Blocks | None:
+    """Lay blocks over a region that is at least twice as large as its crop.
+
+    They start at multiples of their side wherever the region is, so that a slow move of the region
+    does not change which pixels are averaged together.
+
+    Parameters
+    ----------
+    region
+        What is to be cut.
+    size
+        Side of the crop in pixels.
+    width, height
+        Of the picture.
+
+    Returns
+    -------
+    Blocks or None
+        None where the region is smaller, or covers no whole block of the picture.
+    """
+    factor = int(region.side / size)
+    if factor < 2:
+        return None
     reach = region.side / 2 * (abs(math.cos(region.angle_rad)) + abs(math.sin(region.angle_rad)))
-    # Blocks start at multiples of the factor wherever the region is, so that a slow move of the
-    # region does not change which pixels are averaged together.
-    left = max(0, int(region.centre[0] - reach) // factor * factor)
-    top = max(0, int(region.centre[1] - reach) // factor * factor)
-    columns = (min(width, math.ceil(region.centre[0] + reach)) - left) // factor
-    rows = (min(height, math.ceil(region.centre[1] + reach)) - top) // factor
-    if columns < 1 or rows < 1:
-        return picture, matrix
-    part = picture[top : top + rows * factor, left : left + columns * factor]
+    x, y = region.centre
+    left = max(0, int(x - reach) // factor * factor)
+    top = max(0, int(y - reach) // factor * factor)
+    columns = (min(width, math.ceil(x + reach)) - left) // factor
+    rows = (min(height, math.ceil(y + reach)) - top) // factor
+    return Blocks(left, top, columns, rows, factor) if columns >= 1 and rows >= 1 else None
+
+
+def _averaged(picture: ByteArray, blocks: Blocks) -> ByteArray:
+    factor, columns, rows = blocks.factor, blocks.columns, blocks.rows
+    part = picture[
+        blocks.top : blocks.top + rows * factor, blocks.left : blocks.left + columns * factor
+    ]
     if 2 < factor <= MOST:
-        small: Any = block_means(part, factor)
-    else:
-        small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-    offset = (factor - 1) / 2
-    back = np.array([[factor, 0, left + offset], [0, factor, top + offset], [0, 0, 1]])
-    return np.asarray(small, np.uint8), matrix @ back
+        return block_means(part, factor)
+    small: Any = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from edgeavatar.kernels.averaging import MOST
-from edgeavatar.kernels.colour import HALF, SHIFT, decode_coefficients
+from edgeavatar.kernels.colour import HALF, SHIFT, chroma_terms, decode_coefficients
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -77,7 +77,7 @@ def _averaged_bgr(
     out: ByteArray,
 ) -> None:
     # As in kernels.colour: every product is cast back to 32 bits, else half of the lanes are lost.
-    y_offset, ky, krv, kgu, kgv, kbu = k[0], k[1], k[2], k[3], k[4], k[5]
+    y_offset, ky = k[0], k[1]
     rows, columns = out.shape[:2]
     width = columns * factor
     first = left >> 1
@@ -98,18 +98,7 @@ def _averaged_bgr(
                 loaded = line >> 1
                 u_row = u[loaded, first : first + count]
                 v_row = v[loaded, first : first + count]
-                for i in range(count):
-                    cu = _i32(_i32(u_row[i]) - _i32(128))
-                    cv = _i32(_i32(v_row[i]) - _i32(128))
-                    b = _i32(kbu * cu)
-                    g = _i32(_i32(kgu * cu) + _i32(kgv * cv))
-                    r = _i32(krv * cv)
-                    blue_of_chroma[2 * i] = b
-                    blue_of_chroma[2 * i + 1] = b
-                    green_of_chroma[2 * i] = g
-                    green_of_chroma[2 * i + 1] = g
-                    red_of_chroma[2 * i] = r
-                    red_of_chroma[2 * i + 1] = r
+                chroma_terms(u_row, v_row, k, blue_of_chroma, green_of_chroma, red_of_chroma)
             _scaled(y[line, left : left + width], y_offset, ky, luma)
             _add(luma, blue_of_chroma[skip : skip + width], sums[0])
             _add(luma, green_of_chroma[skip : skip + width], sums[1])

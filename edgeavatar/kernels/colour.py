@@ -153,6 +153,41 @@ _u32 = np.uint32
 
 
 @numba.njit(cache=True, nogil=True)
+def chroma_terms(
+    u_row: ByteArray,
+    v_row: ByteArray,
+    k: IntArray,
+    blue: IntArray,
+    green: IntArray,
+    red: IntArray,
+) -> None:
+    """Write what a row of chroma adds to blue, green and red, each twice: for two luma pixels.
+
+    Parameters
+    ----------
+    u_row, v_row
+        ``(n,)`` uint8.
+    k
+        ``(6,)`` int32, see :func:`decode_coefficients`.
+    blue, green, red
+        ``(2 n,)`` int32, times 2**16.
+    """
+    krv, kgu, kgv, kbu = k[2], k[3], k[4], k[5]
+    for i in range(u_row.size):
+        cu = _i32(_i32(u_row[i]) - _i32(128))
+        cv = _i32(_i32(v_row[i]) - _i32(128))
+        b = _i32(kbu * cu)
+        g = _i32(_i32(kgu * cu) + _i32(kgv * cv))
+        r = _i32(krv * cv)
+        blue[2 * i] = b
+        blue[2 * i + 1] = b
+        green[2 * i] = g
+        green[2 * i + 1] = g
+        red[2 * i] = r
+        red[2 * i + 1] = r
+
+
+@numba.njit(cache=True, nogil=True)
 def _planes_to_bgr(
     y: ByteArray,
     u: ByteArray,
@@ -163,7 +198,7 @@ def _planes_to_bgr(
     out: ByteArray,
 ) -> None:
     # Every product is cast back to 32 bits: numba widens to 64, which halves the vector lanes.
-    y_offset, ky, krv, kgu, kgv, kbu = k[0], k[1], k[2], k[3], k[4], k[5]
+    y_offset, ky = k[0], k[1]
     height, width = out.shape[:2]
     padded = (width + 3) // 4 * 4
     first = x0 >> 1
@@ -184,18 +219,7 @@ def _planes_to_bgr(
             loaded = chroma_row
             u_row = u[chroma_row, first : first + count]
             v_row = v[chroma_row, first : first + count]
-            for i in range(count):
-                cu = _i32(_i32(u_row[i]) - _i32(128))
-                cv = _i32(_i32(v_row[i]) - _i32(128))
-                b = _i32(kbu * cu)
-                g = _i32(_i32(kgu * cu) + _i32(kgv * cv))
-                r = _i32(krv * cv)
-                blue_of_chroma[2 * i] = b
-                blue_of_chroma[2 * i + 1] = b
-                green_of_chroma[2 * i] = g
-                green_of_chroma[2 * i + 1] = g
-                red_of_chroma[2 * i] = r
-                red_of_chroma[2 * i + 1] = r
+            chroma_terms(u_row, v_row, k, blue_of_chroma, green_of_chroma, red_of_chroma)
         y_row = y[y0 + row, x0 : x0 + width]
         b_row = blue_of_chroma[skip : skip + width]
         g_row = green_of_chroma[skip : skip + width]
