@@ -29,7 +29,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,7 +41,6 @@ from benchmarks._mouth_measures import (
     OPEN_AREA,
     Bytes,
     Floats,
-    MouthBox,
     cavity_error,
     mean_of,
     mouth_box,
@@ -49,7 +48,6 @@ from benchmarks._mouth_measures import (
     polygon_mask,
 )
 from benchmarks.renderer import (
-    GRID_RATE,
     JITTER_CLIPS,
     LEAST_RUN,
     RENDERERS,
@@ -65,7 +63,10 @@ from benchmarks.renderer import (
     look_of,
     may_be_written,
     model_digest,
+    plain,
+    print_table,
     silence_of,
+    spoken_frames,
     spread,
     subject_of,
     titled,
@@ -115,15 +116,6 @@ class Film:
         return list(numbers) if whole else []
 
 
-def spoken_frames(path: Path) -> tuple[int, int]:
-    """First frame of a clip in which something is said, and the one after the last."""
-    words = json.loads((path.parent.parent / "grid_s1_words.json").read_text("utf-8"))
-    times = [(start, end) for start, end, word in words.get(path.stem, ()) if word != "sil"]
-    if not times:
-        return 0, 0
-    return int(GRID_RATE * times[0][0]), int(GRID_RATE * times[-1][1])
-
-
 def film_of(path: Path, observer: Observer) -> Film:
     """See a clip."""
     pictures = clip_pictures(path)
@@ -163,18 +155,12 @@ def renderers(subject: Subject, looks: Sequence[Look]) -> dict[str, GeometricRen
     return {**found, "referenced": referenced}
 
 
-def cut(picture: Bytes, box: MouthBox, size: int) -> Bytes:
-    """Cut a mouth box, always of the same size."""
-    return MouthBox(box.left, box.top, box.side, size).cut(picture)
-
-
 def flicker(made: Sequence[Frame], cases: Sequence[Case]) -> float:
     """Mean change of the error between the lips, levels; nan if the mouth is never open."""
     errors, masks = [], []
     size = mouth_box(cases[0].target.seen, cases[0].height, made[0].y.shape).size
     for frame, case in zip(made, cases, strict=True):
-        box = mouth_box(case.target.seen, case.height, frame.y.shape)
-        box = MouthBox(box.left, box.top, box.side, size)
+        box = replace(mouth_box(case.target.seen, case.height, frame.y.shape), size=size)
         real = case.target.frame.y
         errors.append(box.cut(frame.y).astype(np.float64) - box.cut(real))
         rim = box.points(lip_rim(case.target.face.landmarks[:, :2]))
@@ -218,7 +204,12 @@ def dubbed(
             )
             for case in cases
         ]
-    bar = jitter(np.stack([read(case.target.frame, case, observer) for case in cases]))
+    shaken = {
+        name: jitter(
+            np.stack([read(f, case, observer) for f, case in zip(frames, cases, strict=True)])
+        )
+        for name, frames in films.items()
+    }
     found, strips = {}, []
     for name, frames in films.items():
         similar, wrong = [], []
@@ -228,11 +219,12 @@ def dubbed(
             similar.append(ssim(luma, real))
             rim = box.points(lip_rim(case.target.face.landmarks[:, :2]))
             wrong.append(cavity_error(luma, real, rim))
-        shaken = jitter(
-            np.stack([read(f, case, observer) for f, case in zip(frames, cases, strict=True)])
-        )
         found[name] = Figures(
-            mean_of(similar), mean_of(wrong), flicker(frames, cases), shaken, shaken - bar
+            mean_of(similar),
+            mean_of(wrong),
+            flicker(frames, cases),
+            shaken[name],
+            shaken[name] - shaken["target"],
         )
         strips.append(titled(strip(frames, [case.target.seen for case in cases]), name))
     strips.insert(0, titled(strip([c.source.frame for c in cases], [c.target.seen for c in cases]),
@@ -268,7 +260,7 @@ def strip(frames: Sequence[Frame], seen: Sequence[Floats], every: int = 2) -> By
     cells = []
     for frame, points in list(zip(frames, seen, strict=True))[::every]:
         box = mouth_box(points, float(np.ptp(points[:, 1])), frame.y.shape)
-        cells.append(cut(frame_to_bgr(frame), box, CELL))
+        cells.append(replace(box, size=CELL).cut(frame_to_bgr(frame)))
     return np.concatenate(cells, axis=1)
 
 
@@ -280,19 +272,6 @@ def summary(rows: Sequence[Mapping[str, Figures]]) -> dict[str, Figures]:
         values = [asdict(row[name]) for row in rows if name in row]
         table[name] = Figures(**{key: mean_of([v[key] for v in values]) for key in values[0]})
     return table
-
-
-def show(title: str, rows: Mapping[str, Figures]) -> None:
-    """Print a row for each system."""
-    print(f"\n{title}")
-    if not rows:
-        print("nothing was found to measure")
-        return
-    columns = list(asdict(next(iter(rows.values()))))
-    print(" " * 12 + "".join(f"{column.replace('_', ' '):>12}" for column in columns))
-    for name, row in rows.items():
-        values = asdict(row).values()
-        print(f"{name:<12}" + "".join(f"{'-' if v != v else format(v, '.3f'):>12}" for v in values))
 
 
 def main() -> None:
@@ -334,7 +313,7 @@ def main() -> None:
     tables = {material: summary([r for r in found if r]) for material, found in rows.items()}
     for material, table in tables.items():
         count = sum(1 for r in rows[material] if r)
-        show(f"{material}: {count} runs of up to {RUN} frames", table)
+        print_table(f"{material}: {count} runs of up to {RUN} frames", table)
     if options.cases is not None and drawn:
         options.cases.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(options.cases), np.concatenate(drawn))
@@ -344,13 +323,7 @@ def main() -> None:
             "version": edgeavatar.__version__,
             "machine": platform.machine(),
             "cores": os.cpu_count(),
-            **{
-                material: {
-                    name: {k: None if v != v else round(v, 5) for k, v in asdict(row).items()}
-                    for name, row in table.items()
-                }
-                for material, table in tables.items()
-            },
+            **{material: plain(table) for material, table in tables.items()},
         }
     )
     print(f"\n{line}")

@@ -57,7 +57,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import av
 import cv2
@@ -129,6 +129,9 @@ from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
 from export.measures import ssim
 from export.train.filmed import is_held_out
 from export.train.mouths import as_frame, is_london_held_out
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 ROOT = Path(__file__).resolve().parent.parent
 MATERIALS = ("grid", "open", "london", "sheet", "jitter", "rest")
@@ -718,11 +721,18 @@ def middle_of(_: Path, frames: int) -> range:
     return range(frames // 2 - RUN // 2, frames // 2 + RUN // 2)
 
 
+def spoken_frames(path: Path) -> tuple[int, int]:
+    """First frame of a clip in which something is said, and the one after the last."""
+    words = json.loads((path.parent.parent / "grid_s1_words.json").read_text("utf-8"))
+    times = [(start, end) for start, end, word in words.get(path.stem, ()) if word != "sil"]
+    if not times:
+        return 0, 0
+    return int(GRID_RATE * times[0][0]), int(GRID_RATE * times[-1][1])
+
+
 def silence_of(path: Path, frames: int) -> range:
     """Frames before the first word of a clip."""
-    words = json.loads((path.parent.parent / "grid_s1_words.json").read_text("utf-8"))
-    first = next((start for start, _, word in words.get(path.stem, ()) if word != "sil"), 0.0)
-    return range(min(RUN, frames, int(GRID_RATE * first) - SILENT_MARGIN))
+    return range(min(RUN, frames, spoken_frames(path)[0] - SILENT_MARGIN))
 
 
 def jitter_of(
@@ -877,7 +887,7 @@ def may_be_written(path: Path) -> bool:
 # -------------------------------------------------------------------------------------------- main
 
 
-def print_table(title: str, rows: Mapping[str, Figures | Steadiness]) -> None:
+def print_table(title: str, rows: Mapping[str, DataclassInstance]) -> None:
     """Print a row for each system."""
     print(f"\n{title}")
     if not rows:
@@ -892,7 +902,7 @@ def print_table(title: str, rows: Mapping[str, Figures | Steadiness]) -> None:
         print(f"{name:<{width}}{shown}")
 
 
-def plain(rows: Mapping[str, Figures | Steadiness]) -> dict[str, dict[str, float | None]]:
+def plain(rows: Mapping[str, DataclassInstance]) -> dict[str, dict[str, float | None]]:
     """Make rows fit for JSON."""
     table: dict[str, dict[str, float | None]] = {}
     for name, row in rows.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import dubbing
+from benchmarks import dubbing, renderer
 from benchmarks.renderer import Case, Look
 from edgeavatar.face.topology import LIPS
 from edgeavatar.rendering.geometry import INNER_CORNERS, LOWER_INNER_LIP, UPPER_INNER_LIP
@@ -72,11 +72,11 @@ def test_speech_is_where_the_words_are(tmp_path: Path) -> None:
     (tmp_path / "grid_s1_words.json").write_text(json.dumps(words), "utf-8")
     (tmp_path / "grid_s1").mkdir()
     path = tmp_path / "grid_s1" / "a.mp4"
-    assert dubbing.spoken_frames(path) == (10, 55)
+    assert renderer.spoken_frames(path) == (10, 55)
     looks = dict.fromkeys(range(75))
     film = dubbing.Film(path, looks)  # type: ignore[arg-type]
     assert film.speech(second=False) == list(range(10, 30))
     assert film.speech(second=True) == list(range(35, 55))
     del looks[40]
     assert film.speech(second=True) == []
-    assert dubbing.spoken_frames(path.with_stem("b")) == (0, 0)
+    assert renderer.spoken_frames(path.with_stem("b")) == (0, 0)

@@ -181,23 +181,25 @@ def source_speech(face: FaceObservation, person: Person) -> tuple[FloatArray, fl
     certainty : float
         0 when the source is at rest, 1 when it clearly talks, smiles or yawns.
     """
-    places = list(SPEECH)
-    moved = to_face_local(face.landmarks, face.pose)[places] - person.neutral_cm[places]
-    weights = person.unmix @ moved.ravel()
-    shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
-    certainty = smoothstep(0.06, 0.16, float(np.sqrt((shown**2).sum(-1).mean())))
+    _, weights, certainty = _source_movement(face, person)
     return np.asarray(weights * np.float32(certainty), np.float32), certainty
 
 
-def _leftover(face: FaceObservation, person: Person) -> FloatArray:
+def _source_movement(face: FaceObservation, person: Person) -> tuple[FloatArray, FloatArray, float]:
+    """Read how far a face is from its rest, ``(478, 3)`` cm, its weights, and their certainty."""
+    moved = to_face_local(face.landmarks, face.pose) - person.neutral_cm
+    weights = person.unmix @ moved[list(SPEECH)].ravel()
+    shown = np.tensordot(weights, person.basis_cm[:, list(LIPS)], 1)
+    return moved, weights, smoothstep(0.06, 0.16, float(np.sqrt((shown**2).sum(-1).mean())))
+
+
+def _leftover(moved: FloatArray, weights: FloatArray, person: Person) -> FloatArray:
     """Give what the source's weights do not explain of its mouth's movement, ``(478, 3)`` cm.
 
     The rig has no shape for it, so it would stay and a mouth that should be still would move: on
     nine clips that were trained on, the lips of a talker who is given silence trembled by 1.44 px
     at a face height of 256 with it, and by 1.24 without.
     """
-    moved = to_face_local(face.landmarks, face.pose) - person.neutral_cm
-    weights = person.unmix @ moved[list(SPEECH)].ravel()
     left = moved - np.tensordot(weights, person.basis_cm, 1)
     # A jaw that drops leads the pose astray a little; that is no movement of the mouth.
     left -= left[list(STEADY)].mean(axis=0)
@@ -231,14 +233,14 @@ def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -
         ``(478, 2)`` float32 pixels. Lips meet but never cross.
     """
     strength = np.float32(mouth_strength(face))
-    shown, certainty = source_speech(face, person)
-    weights = (row - shown) * strength
+    own_cm, own, certainty = _source_movement(face, person)
+    weights = (row - own * np.float32(certainty)) * strength
     closure = lip_closure(row) * float(strength)
     if not np.abs(weights).max() > 1e-4:
         return np.zeros((478, 2), np.float32)
     moved_cm = np.tensordot(weights, person.basis_cm, 1)
     if certainty > 0:
-        moved_cm -= np.float32(certainty * strength) * _leftover(face, person)
+        moved_cm -= np.float32(certainty * strength) * _leftover(own_cm, own, person)
     moved = _turned(moved_cm, face.pose)
     gap = np.maximum(_lip_gaps(face, moved), 0.0)
     scale = np.float32(face.pose.scale_px)
