@@ -13,7 +13,7 @@ import pytest
 from benchmarks import dubbing, renderer
 from benchmarks.renderer import Case, Look
 from edgeavatar.face.topology import LIPS
-from edgeavatar.rendering.geometry import INNER_CORNERS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from edgeavatar.rendering.lip_rows import INNER_CORNERS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from edgeavatar.types import ColourTags, FaceObservation, Frame, HeadPose
 
 COLOUR = ColourTags(matrix="bt709", range="full")

@@ -71,6 +71,30 @@ def rasterise_field(
 
 
 @numba.njit(cache=True, nogil=True)
+def _nearest_weights(ax, ay, bx, by, cx, cy, x, y):  # type: ignore[no-untyped-def]
+    """Give the barycentric weights of the place on a triangle's border nearest to a point."""
+    best, first, second = np.inf, 0, 0.0
+    for edge in range(3):
+        if edge == 0:
+            px, py, qx, qy = ax, ay, bx, by
+        elif edge == 1:
+            px, py, qx, qy = bx, by, cx, cy
+        else:
+            px, py, qx, qy = cx, cy, ax, ay
+        dx, dy = qx - px, qy - py
+        along = ((x - px) * dx + (y - py) * dy) / max(dx * dx + dy * dy, 1e-12)
+        along = min(max(along, 0.0), 1.0)
+        away = np.hypot(px + along * dx - x, py + along * dy - y)
+        if away < best:
+            best, first, second = away, edge, along
+    if first == 0:
+        return 1.0 - second, second, 0.0
+    if first == 1:
+        return 0.0, 1.0 - second, second
+    return second, 0.0, 1.0 - second
+
+
+@numba.njit(cache=True, nogil=True)
 def _rasterise_field(points, values, triangles, reach, ox, oy, step, field):  # type: ignore[no-untyped-def]
     rows, columns = field.shape[0], field.shape[1]
     for t in range(triangles.shape[0]):
@@ -97,11 +121,10 @@ def _rasterise_field(points, values, triangles, reach, ox, oy, step, field):  # 
                 wc = ((bx - ax) * (i - ay) - (j - ax) * (by - ay)) / area
                 wa = 1.0 - wb - wc
                 if wa >= -ra and wb >= -rb and wc >= -rc:
-                    # Outside, the value of the nearest part of the triangle: slopes of a sliver
-                    # would run away.
-                    wa, wb, wc = max(wa, 0.0), max(wb, 0.0), max(wc, 0.0)
-                    whole = wa + wb + wc
-                    wa, wb, wc = wa / whole, wb / whole, wc / whole
+                    if wa < 0.0 or wb < 0.0 or wc < 0.0:
+                        # Outside, the value of the nearest place of the triangle: slopes of a
+                        # sliver would run away, and so would its weights, cut off at 0.
+                        wa, wb, wc = _nearest_weights(ax, ay, bx, by, cx, cy, float(j), float(i))
                     field[i, j, 0] = wa * values[a, 0] + wb * values[b, 0] + wc * values[c, 0]
                     field[i, j, 1] = wa * values[a, 1] + wb * values[b, 1] + wc * values[c, 1]
 

@@ -33,20 +33,20 @@ import numpy as np
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.pose import to_picture
 from edgeavatar.rendering.dentition import INCISAL_Z, MouthAnatomy
-from edgeavatar.rendering.geometry import (
-    INNER_CORNERS,
-    LOWER_INNER_LIP,
-    LOWER_LIP_ROWS,
-    UPPER_INNER_LIP,
-    UPPER_LIP_ROWS,
-    source_speech,
-)
+from edgeavatar.rendering.geometry import source_speech
 from edgeavatar.rendering.interior import (
     InteriorLight,
     InteriorModel,
     MouthInside,
     rim_profile,
     to_linear,
+)
+from edgeavatar.rendering.lip_rows import (
+    INNER_CORNERS,
+    LOWER_INNER_LIP,
+    LOWER_LIP_ROWS,
+    UPPER_INNER_LIP,
+    UPPER_LIP_ROWS,
 )
 from edgeavatar.rendering.softness import camera_softness, softened
 

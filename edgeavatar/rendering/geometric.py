@@ -18,13 +18,8 @@ from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
 from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
-    INNER_CORNERS,
-    LOWER_INNER_LIP,
     LOWER_LIDS,
-    LOWER_LIP_ROWS,
-    UPPER_INNER_LIP,
     UPPER_LIDS,
-    UPPER_LIP_ROWS,
     Person,
     blink_displacement,
     down_axis,
@@ -35,6 +30,13 @@ from edgeavatar.rendering.geometry import (
     sway_pose,
 )
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
+from edgeavatar.rendering.lip_rows import (
+    INNER_CORNERS,
+    LOWER_INNER_LIP,
+    LOWER_LIP_ROWS,
+    UPPER_INNER_LIP,
+    UPPER_LIP_ROWS,
+)
 from edgeavatar.rendering.lipline import closedness, lip_edge_offsets, move_lip_edges
 from edgeavatar.rendering.mesh import (
     FACE_OVAL,

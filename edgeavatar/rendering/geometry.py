@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeavatar.pose import FLIP, rotation_of, to_face_local, to_picture
+from edgeavatar.rendering.lip_rows import (
+    INNER_CORNERS,
+    LOWER_INNER_LIP,
+    LOWER_LIP_ROWS,
+    UPPER_INNER_LIP,
+    UPPER_LIP_ROWS,
+)
+from edgeavatar.rendering.unfolding import unfolded
 from edgeavatar.types import MOTION_NAMES, HeadPose
 
 if TYPE_CHECKING:
@@ -17,26 +25,6 @@ if TYPE_CHECKING:
     from edgeavatar.rendering.basis import FaceBasis
     from edgeavatar.types import FaceObservation, FloatArray, IdlePose
 
-UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
-"""Inner rim of the upper lip from the person's right to left, corners left out."""
-LOWER_INNER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-"""Inner rim of the lower lip, opposite to :data:`UPPER_INNER_LIP`."""
-UPPER_LIP_ROWS = (
-    UPPER_INNER_LIP,
-    (183, 42, 41, 38, 12, 268, 271, 272, 407),
-    (184, 74, 73, 72, 11, 302, 303, 304, 408),
-    (185, 40, 39, 37, 0, 267, 269, 270, 409),
-)
-"""All rows of the upper lip from its inner to its outer rim."""
-LOWER_LIP_ROWS = (
-    LOWER_INNER_LIP,
-    (96, 89, 179, 86, 15, 316, 403, 319, 325),
-    (77, 90, 180, 85, 16, 315, 404, 320, 307),
-    (146, 91, 181, 84, 17, 314, 405, 321, 375),
-)
-"""The same of the lower lip."""
-INNER_CORNERS = (78, 308)
-"""Right and left end of the inner lip line."""
 LIPS = (
     61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
     78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
@@ -259,7 +247,8 @@ def mouth_displacement(face: FaceObservation, person: Person, row: FloatArray) -
     per_unit = float((shut[list(LOWER_INNER_LIP), 1] - shut[list(UPPER_INNER_LIP), 1]).mean())
     moved += _turned(shut * np.float32((gap - wanted).mean() / (scale * per_unit)), face.pose)
     _set_lip_gaps(face, moved, wanted)
-    return moved
+    where = face.landmarks[:, :2]
+    return unfolded(where, where + moved) - where
 
 
 def _rounded(face: FaceObservation, moved: FloatArray, gaps: FloatArray) -> FloatArray:

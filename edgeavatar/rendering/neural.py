@@ -24,13 +24,7 @@ from edgeavatar.kernels.mixing import mix_layers
 from edgeavatar.kernels.relight import relight_frame
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field
 from edgeavatar.rendering.geometric import FIELD_NODES, GeometricRenderer, even_box, lip_rim
-from edgeavatar.rendering.geometry import (
-    LOWER_INNER_LIP,
-    UPPER_INNER_LIP,
-    down_axis,
-    face_height_px,
-    smoothstep,
-)
+from edgeavatar.rendering.geometry import down_axis, face_height_px, smoothstep
 from edgeavatar.rendering.layers import (
     CAVITY_EDGE,
     LIP_OUTLINE,
@@ -41,6 +35,7 @@ from edgeavatar.rendering.layers import (
     crop_mouth,
     draw_layers,
 )
+from edgeavatar.rendering.lip_rows import LOWER_INNER_LIP, UPPER_INNER_LIP
 from edgeavatar.rendering.lipline import closedness
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness

@@ -24,8 +24,6 @@ from edgeavatar.kernels.warp import polygon_alpha
 from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
 from edgeavatar.rendering.geometric import GeometricRenderer, even_box, lip_rim
 from edgeavatar.rendering.geometry import (
-    LOWER_INNER_LIP,
-    UPPER_INNER_LIP,
     Person,
     face_height_px,
     fit_person,
@@ -35,6 +33,7 @@ from edgeavatar.rendering.geometry import (
 )
 from edgeavatar.rendering.interior import InteriorLight, MouthInside
 from edgeavatar.rendering.layers import CAVITY_EDGE, SIDE_CM, crop_mouth
+from edgeavatar.rendering.lip_rows import LOWER_INNER_LIP, UPPER_INNER_LIP
 from edgeavatar.rendering.softness import camera_softness
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, IdlePose
 from export.train.mouths import (

@@ -38,6 +38,15 @@ def test_reach_repeats_the_edge_that_far_and_no_farther() -> None:
     assert field[0, :, 0] == pytest.approx([9, 9, 9, 10, 10, 11, 12, 13, 14, 15, 16, 17], abs=1e-4)
 
 
+def test_beside_a_sliver_is_what_its_nearest_place_is() -> None:
+    # Weights cut off at 0 would say 27 where 10 is nearest: as far along as the sliver is thin.
+    points = np.array([[0, 10], [40, 10], [20, 10.02]], np.float32)
+    values = np.stack([points[:, 0], points[:, 1]], 1)
+    one = np.array([[0, 1, 2]], np.int32)
+    field = rasterise_field(points, values, one, np.ones(1, np.float32), (0, 9.5), 10.0, (1, 5))
+    assert field[0, :, 0] == pytest.approx([0, 10, 20, 30, 40], abs=0.1)
+
+
 def test_later_triangles_win_and_degenerate_ones_are_skipped() -> None:
     points = np.concatenate([SQUARE, SQUARE[:1], SQUARE[:1]])
     triangles = np.array([[0, 1, 2], [0, 1, 2], [0, 4, 5]], np.int32)

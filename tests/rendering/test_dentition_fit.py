@@ -21,8 +21,8 @@ from edgeavatar.rendering.dentition_fit import (
     fit_dentition,
     view_teeth,
 )
-from edgeavatar.rendering.geometry import INNER_CORNERS, LOWER_LIP_ROWS, UPPER_LIP_ROWS
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
+from edgeavatar.rendering.lip_rows import INNER_CORNERS, LOWER_LIP_ROWS, UPPER_LIP_ROWS
 from edgeavatar.types import ColourTags, FaceObservation, Frame, HeadPose
 
 SIZE = (320, 240)

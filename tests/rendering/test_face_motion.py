@@ -11,9 +11,7 @@ from edgeavatar.errors import IntegrityError
 from edgeavatar.pose import to_face_local, to_picture
 from edgeavatar.rendering.basis import FaceBasis, load_basis
 from edgeavatar.rendering.geometry import (
-    LOWER_INNER_LIP,
     LOWER_LIDS,
-    UPPER_INNER_LIP,
     UPPER_LIDS,
     Person,
     blink_displacement,
@@ -26,6 +24,7 @@ from edgeavatar.rendering.geometry import (
     source_speech,
     sway_pose,
 )
+from edgeavatar.rendering.lip_rows import LOWER_INNER_LIP, UPPER_INNER_LIP
 from edgeavatar.types import MOTION_NAMES, FaceObservation, IdlePose
 
 UPPER, LOWER = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)

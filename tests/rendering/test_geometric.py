@@ -13,18 +13,15 @@ import pytest
 
 from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
 from edgeavatar.rendering.geometric import GeometricRenderer, lip_rim
-from edgeavatar.rendering.geometry import (
+from edgeavatar.rendering.geometry import LIPS, face_height_px, lip_displacement, mouth_displacement
+from edgeavatar.rendering.interior import InteriorModel, light_from_skin
+from edgeavatar.rendering.lip_rows import (
     INNER_CORNERS,
-    LIPS,
     LOWER_INNER_LIP,
     LOWER_LIP_ROWS,
     UPPER_INNER_LIP,
     UPPER_LIP_ROWS,
-    face_height_px,
-    lip_displacement,
-    mouth_displacement,
 )
-from edgeavatar.rendering.interior import InteriorModel, light_from_skin
 from edgeavatar.rendering.lipline import (
     closedness,
     lip_edge_offsets,
@@ -427,4 +424,40 @@ def test_open_lips_are_not_looked_at(portrait: Frame, face: FaceObservation) -> 
     assert closedness(face) == pytest.approx(1.0)
     assert closedness(apart) == 0.0
     assert lip_line_offsets(portrait, apart) is None
-    assert np.array_equal(move_lip_line(apart, np.full(9, 0.01, np.float32)), landmarks)
+    assert np.array_equal(move_lip_line(apart, np.full(11, 0.01, np.float32)), landmarks)
+
+
+def drawn_line(face: FaceObservation, frame: Frame, hairs: bool) -> tuple[Frame, np.ndarray]:
+    """Draw a line on lips of one colour, and hair over them; returns it at the eleven places."""
+    height = face_height_px(face)
+    where = face.landmarks[:, :2]
+    middle = 0.5 * (where[list(UPPER_INNER_LIP)] + where[list(LOWER_INNER_LIP)])
+    model = np.concatenate([where[[78]], middle, where[[308]]])
+    along = np.linspace(-1, 1, 11)
+    line = model + np.stack([0 * along, height * (0.008 + 0.010 * along - 0.006 * along**2)], 1)
+    left, right = line[0, 0] - 0.03 * height, line[-1, 0] + 0.03 * height
+    luma = np.full(frame.y.shape, 120, np.uint8)
+    ends = np.concatenate([[[left, line[0, 1]]], line, [[right, line[-1, 1]]]])
+    cv2.polylines(luma, [np.round(ends).astype(np.int32)], False, 75, max(2, round(height / 250)))
+    if hairs:
+        for x, y in line[2:9:2]:
+            top, foot = (round(x), round(y - 0.035 * height)), (round(x + 4), round(y - 4))
+            cv2.line(luma, top, foot, 40, max(2, round(height / 200)))
+    return replace(frame, y=cv2.GaussianBlur(luma, (0, 0), height / 500)), line
+
+
+@pytest.mark.parametrize("hairs", [False, True])
+def test_a_drawn_line_is_found_from_corner_to_corner(
+    portrait: Frame, raw_face: FaceObservation, hairs: bool
+) -> None:
+    drawn, line = drawn_line(raw_face, portrait, hairs)
+    offsets = lip_line_offsets(drawn, raw_face)
+    assert offsets is not None
+    found = move_lip_line(raw_face, offsets)
+    for places, wanted in (
+        (list(UPPER_INNER_LIP), line[1:-1]),
+        (list(LOWER_INNER_LIP), line[1:-1]),
+        ([78, 308], line[[0, -1]]),
+    ):
+        away = np.abs(found[places, 1] - wanted[:, 1]) / face_height_px(raw_face)
+        assert away.max() < 0.003

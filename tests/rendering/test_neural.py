@@ -289,7 +289,7 @@ def test_skin_that_hardly_moves_keeps_the_bits_of_the_warp(
     weights = {
         "half a smile": row(mouthSmileLeft=0.8),
         "lips apart": row(mouthUpperUpLeft=0.2, mouthLowerDownLeft=0.2),
-        "pressed": row(mouthPressLeft=0.4, mouthPressRight=0.4),
+        "pressed": row(mouthPressLeft=0.3, mouthPressRight=0.3),
     }[asked]
     listener = _FakePainter(covers=False, gain=1.0)
     renderer_with(person, listener).render(portrait, face, weights, None)
