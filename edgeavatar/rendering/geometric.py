@@ -16,6 +16,7 @@ import numpy as np
 from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
+from edgeavatar.rendering.far_side import hidden_share, normals, on_outline, with_the_seen
 from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
     LOWER_LIDS,
@@ -116,6 +117,7 @@ class GeometricRenderer:
         self._light = light
         self._person = person
         self.mesh = WarpMesh.build(face_triangles)
+        self._outwards = normals(person.neutral_cm, face_triangles)
         self._interior = interior
         self._mouth_fade = fade(MOUTH_REACH)[:, None, None]
         self._head_fade = fade(HEAD_REACH, HEAD_RIGID)[:, None, None]
@@ -137,6 +139,9 @@ class GeometricRenderer:
             Head sway and blink of a still picture; None for filmed heads.
         """
         mouth = mouth_displacement(face, self._person, row)
+        hidden = hidden_share(self._outwards, face.pose)
+        face = replace(face, landmarks=on_outline(face, hidden))
+        mouth = with_the_seen(mouth, face, hidden)
         rings = ring_points(face.landmarks)
         moved = mouth
         ring_moved = self._mouth_fade * mouth[list(FACE_OVAL)][None]
@@ -219,11 +224,12 @@ class GeometricRenderer:
         x0, y0, x1, y1 = region
         step = max(1.0, step_px)
         shape = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
+        order = self.mesh.back_to_front(sources, targets)
         field = rasterise_field(
             targets,
             sources - targets,
-            self.mesh.triangles,
-            self.mesh.reach_of_lips(lip_reach_px / step),
+            self.mesh.triangles[order],
+            self.mesh.reach_of_lips(lip_reach_px / step)[order],
             (x0, y0),
             step,
             shape,

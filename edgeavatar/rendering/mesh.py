@@ -53,6 +53,8 @@ class WarpMesh:
     """``(m,)`` float32, see :func:`~edgeavatar.kernels.warp.rasterise_field`."""
     at_lips: npt.NDArray[np.bool_]
     """``(m,)``: those that reach beyond themselves into the opening of the lips."""
+    strips: int
+    """How many of the first lie around the face."""
 
     @staticmethod
     def build(face_triangles: npt.NDArray[np.int32]) -> WarpMesh:
@@ -85,11 +87,35 @@ class WarpMesh:
         reach = np.zeros(len(triangles), np.float32)
         reach[-len(skin) - len(rims) : -len(skin)] = RIM_REACH
         at_lips = (reach > 0) & np.isin(triangles, MOUTH).any(1)
-        return WarpMesh(triangles, reach, at_lips)
+        return WarpMesh(triangles, reach, at_lips, sum(map(len, strips)))
+
+    def back_to_front(self, sources: FloatArray, targets: FloatArray) -> npt.NDArray[np.intp]:
+        """Give the order in which to draw the triangles, ``(m,)``: what faces away comes first.
+
+        On the far side of a turned head the mesh goes on behind the cheek. What is hidden there
+        moves in its own way, and background would come through where it is drawn over the cheek.
+
+        Parameters
+        ----------
+        sources, targets
+            ``(766, 2)`` px.
+        """
+        drawn = self.triangles[self.strips :]
+        own, made = (_areas(points[drawn]) for points in (sources, targets))
+        seen = np.sign(np.median(own))
+        away = (own * seen <= 0) | (made * seen <= 0)
+        rank = np.concatenate([np.ones(self.strips, np.int8), np.where(away, 0, 2)])
+        return np.argsort(rank, kind="stable")
 
     def reach_of_lips(self, steps: float) -> FloatArray:
         """Give :attr:`reach` with at least so many steps at the lips."""
         return np.where(self.at_lips, np.maximum(self.reach, np.float32(steps)), self.reach)
+
+
+def _areas(corners: FloatArray) -> FloatArray:
+    """Twice the signed areas of ``(t, 3, 2)`` triangles."""
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0], np.float32)
 
 
 def _inside(triangles: npt.NDArray[np.int32], rim: tuple[int, ...]) -> npt.NDArray[np.bool_]:
