@@ -198,6 +198,7 @@ class Subject:
     light: InteriorLight
     anatomy: MouthAnatomy
     """Teeth as they were seen, where they were; usual ones elsewhere."""
+    teeth_seen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +319,7 @@ def subject_of(looks: Sequence[Look], basis: FaceBasis) -> Subject:
     views = [(view_teeth(o.frame, o.face, light), o.face) for o in looks]
     teeth = [ShownTeeth.of(view, face, person) for view, face in views if view is not None]
     anatomy, light = fit_dentition(teeth, anatomy, light)
-    return Subject(person, light, anatomy)
+    return Subject(person, light, anatomy, bool(teeth))
 
 
 def laid_over(other: Look, here: Look, *, match_skin: bool = False) -> Look:
@@ -521,9 +522,11 @@ def neural(
     triangles: npt.NDArray[np.int32],
     interior: InteriorModel,
     light: InteriorLight,
+    *,
+    teeth_seen: bool = True,
 ) -> NeuralRenderer:
     """Make the neural renderer of one person, without a reference."""
-    return NeuralRenderer(person, triangles, interior, light, painter())
+    return NeuralRenderer(person, triangles, interior, light, painter(), teeth_seen=teeth_seen)
 
 
 def opener_of(kind: Callable[..., GeometricRenderer]) -> Opener:
@@ -531,7 +534,8 @@ def opener_of(kind: Callable[..., GeometricRenderer]) -> Opener:
 
     def open_one(subject: Subject) -> GeometricRenderer:
         interior = InteriorModel(subject.anatomy)
-        return kind(subject.person, canonical_mesh().triangles, interior, subject.light)
+        triangles, seen = canonical_mesh().triangles, subject.teeth_seen
+        return kind(subject.person, triangles, interior, subject.light, teeth_seen=seen)
 
     return open_one
 

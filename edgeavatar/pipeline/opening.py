@@ -235,7 +235,7 @@ def open_renderer(
         chosen = "geometric" if shown is None else "neural"
     painted = chosen not in UNPAINTED
     anatomy, light = fit_dentition(known.teeth, anatomy, light)
-    interior = InteriorModel(anatomy)
+    interior, seen = InteriorModel(anatomy), bool(known.teeth)
     triangles = canonical_mesh().triangles
     if chosen == "wav2lip":
         assert job.renderer_model is not None  # RenderJob.check
@@ -246,7 +246,7 @@ def open_renderer(
             )
         return
     if not painted:
-        yield GeometricRenderer(person, triangles, interior, light), {}
+        yield GeometricRenderer(person, triangles, interior, light, teeth_seen=seen), {}
         return
     size: PainterSize = "small" if chosen == "neural-small" else "full"
     painter = open_painter(job.backend, job.device, job.threads, size=size, tuned=tuned)
@@ -257,7 +257,7 @@ def open_renderer(
             frame, face = shown
             reference = reference_mouth(frame, face, person.lip_line_cm)
         yield (
-            NeuralRenderer(person, triangles, interior, light, painter, reference),
+            NeuralRenderer(person, triangles, interior, light, painter, reference, teeth_seen=seen),
             {"painter": told},
         )
     finally:

@@ -28,6 +28,7 @@ from edgeavatar.rendering.geometry import (
     head_displacement,
     lip_displacement,
     mouth_displacement,
+    smoothstep,
     sway_pose,
 )
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel, MouthInside
@@ -38,7 +39,7 @@ from edgeavatar.rendering.lip_rows import (
     UPPER_INNER_LIP,
     UPPER_LIP_ROWS,
 )
-from edgeavatar.rendering.lipline import closedness, lip_edge_offsets, move_lip_edges
+from edgeavatar.rendering.lipline import closedness, lip_edge_offsets, lip_gap, move_lip_edges
 from edgeavatar.rendering.mesh import (
     FACE_OVAL,
     HEAD_REACH,
@@ -72,6 +73,14 @@ LIP_EDGE = 0.006
 """Width, in face heights, of the edge between lip and teeth in a common video."""
 LIP_TAKEN = 0.6
 """Most of a lip, as the model sees it, that may be left out at its edge."""
+OWN_SHOWN = (0.3, 0.8)
+"""Openings of the source over the one to be made between which its own teeth come to show. What a
+slit shows, stretched over an open mouth, is dark or striped, and comes and goes as the source
+talks: on six clips that were trained on, beside a reference, the cavity's error is 16.2 with these
+bounds and 17.3 without, and changes by 15.2 levels a frame and not 16.9."""
+WELL_SHOWN = (0.022, 0.034)
+"""Gaps in face heights between which they come to show whatever is made, where there are no others:
+a smile keeps its teeth in the widest mouth."""
 RIM_SOFTNESS = 0.006
 """Width, in face heights, over which the interior fades in inside the lips' rim."""
 
@@ -105,6 +114,9 @@ class GeometricRenderer:
         The modelled teeth, gums and tongue.
     light
         The light on the face.
+    teeth_seen
+        Whether the source showed teeth at all; if not, what is seen through a slit is not taken for
+        them.
     """
 
     def __init__(
@@ -113,8 +125,11 @@ class GeometricRenderer:
         face_triangles: npt.NDArray[np.int32],
         interior: InteriorModel,
         light: InteriorLight,
+        *,
+        teeth_seen: bool = True,
     ) -> None:
         self._light = light
+        self._teeth_seen = teeth_seen
         self._person = person
         self.mesh = WarpMesh.build(face_triangles)
         self._outwards = normals(person.neutral_cm, face_triangles)
@@ -306,14 +321,20 @@ class GeometricRenderer:
         face: FaceObservation,
         pose: HeadPose,
         targets: FloatArray,
-        share: float = 1.0,
+        *,
+        beside_others: bool = False,
     ) -> Frame:
         """Put back what the source shows between its own lips: the person's own teeth.
 
         They stay with the skull while the lips move over them. ``face`` has its rims on the edges
-        of the lips, see :func:`~edgeavatar.rendering.lipline.lip_edge_offsets`; ``share`` is how
-        much of them may show.
+        of the lips, see :func:`~edgeavatar.rendering.lipline.lip_edge_offsets`; with
+        ``beside_others`` there are real teeth already, so that a slit's are not needed.
         """
+        down = down_axis(face.pose)
+        shown, made = (_opening(points, down) for points in (face.landmarks[:, :2], targets))
+        share = smoothstep(*OWN_SHOWN, shown / made) if self._teeth_seen else 0.0
+        if not beside_others:
+            share = max(share, smoothstep(*WELL_SHOWN, lip_gap(face)))
         apart = share * (1.0 - closedness(face))
         softness = max(0.8, RIM_SOFTNESS * face_height_px(face))
         rim = lip_rim(targets)
@@ -328,6 +349,12 @@ class GeometricRenderer:
         field = stretch.field(box, step) - _head_shift(face, pose, INNER_CORNERS)
         planes = _planes_through(source, field, box, step)
         return blend_frame(filled, planes, own_alpha, box[0], box[1])
+
+
+def _opening(points: FloatArray, down: FloatArray) -> float:
+    """Mean height of an opening, px."""
+    apart = points[list(LOWER_INNER_LIP)] - points[list(UPPER_INNER_LIP)]
+    return max(float((apart @ down).mean()), 1e-3)
 
 
 def _with_rims(

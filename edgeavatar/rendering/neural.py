@@ -24,7 +24,7 @@ from edgeavatar.kernels.mixing import mix_layers
 from edgeavatar.kernels.relight import relight_frame
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field
 from edgeavatar.rendering.geometric import FIELD_NODES, GeometricRenderer, even_box, lip_rim
-from edgeavatar.rendering.geometry import down_axis, face_height_px, smoothstep
+from edgeavatar.rendering.geometry import face_height_px
 from edgeavatar.rendering.layers import (
     CAVITY_EDGE,
     LIP_OUTLINE,
@@ -35,7 +35,6 @@ from edgeavatar.rendering.layers import (
     crop_mouth,
     draw_layers,
 )
-from edgeavatar.rendering.lip_rows import LOWER_INNER_LIP, UPPER_INNER_LIP
 from edgeavatar.rendering.lipline import closedness
 from edgeavatar.rendering.mesh import warp_points
 from edgeavatar.rendering.softness import camera_softness
@@ -66,11 +65,6 @@ GAIN_STEP = 4
 RIM_SHARE = 0.7
 """Width of the cavity's soft edge over the softness of the picture: on dim film the edge of lips is
 no harder than that of anything else. At 0.7 it is as hard as that of 24 clips really is."""
-OWN_SHOWN = (0.3, 0.8)
-"""Openings of the source over the one to be made between which its own teeth come to show beside a
-reference. What a slit shows, stretched over an open mouth, is dark or striped, and comes and goes
-as the source talks: on six clips that were trained on, the cavity's error is 16.2 with these bounds
-and 17.3 without, and changes by 15.2 levels a frame and not 16.9."""
 REFERENCE_SIDE = (128, 512)
 """Bounds of a reference's side in px; between them it is cut at the picture's own scale."""
 
@@ -181,7 +175,7 @@ class NeuralRenderer(GeometricRenderer):
 
     Parameters
     ----------
-    person, face_triangles, interior, light
+    person, face_triangles, interior, light, teeth_seen
         As for :class:`~edgeavatar.rendering.geometric.GeometricRenderer`.
     painter
         From :func:`open_painter`; the caller closes it.
@@ -197,8 +191,10 @@ class NeuralRenderer(GeometricRenderer):
         light: InteriorLight,
         painter: Session,
         reference: ReferenceMouth | None = None,
+        *,
+        teeth_seen: bool = True,
     ) -> None:
-        super().__init__(person, face_triangles, interior, light)
+        super().__init__(person, face_triangles, interior, light, teeth_seen=teeth_seen)
         self._painter = painter
         self.reference = reference
         self._given = np.zeros((1, INPUTS, SIZE, SIZE), np.float32)
@@ -255,26 +251,14 @@ class NeuralRenderer(GeometricRenderer):
         if not alpha.any():
             return lit
         painted = blend_frame(lit, bgr_to_planes(colour, source.colour), alpha, *box[:2])
-        share = 1.0
-        if self.reference is not None:
-            # Each frame's own teeth and those of the reference never agree quite.
-            share = smoothstep(*OWN_SHOWN, _own_opening(face.landmarks, targets, down_axis(pose)))
-        return self._own_teeth(painted, source, face, pose, targets, share)
+        # Each frame's own teeth and those of the reference never agree quite.
+        beside = self.reference is not None
+        return self._own_teeth(painted, source, face, pose, targets, beside_others=beside)
 
     def _referred(self, targets: FloatArray, box: Box, step: float) -> ByteArray | None:
         return (
             None if self.reference is None else self.reference.warped(targets, self.mesh, box, step)
         )
-
-
-def _own_opening(landmarks: FloatArray, targets: FloatArray, down: FloatArray) -> float:
-    """Height of the source's opening over that of the one to be made."""
-    upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
-    own, made = (
-        max(float(((points[lower, :2] - points[upper, :2]) @ down).mean()), 1e-3)
-        for points in (landmarks, targets)
-    )
-    return own / made
 
 
 def _onto_box(crop: MouthCrop, box: Box, step: int) -> npt.NDArray[np.float64]:

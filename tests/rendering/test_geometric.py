@@ -427,6 +427,16 @@ def test_open_lips_are_not_looked_at(portrait: Frame, face: FaceObservation) -> 
     assert np.array_equal(move_lip_line(apart, np.full(11, 0.01, np.float32)), landmarks)
 
 
+def test_lips_just_apart_are_apart_where_pixels_tell(face: FaceObservation) -> None:
+    slit = face.landmarks.copy()
+    slit[list(LOWER_INNER_LIP), 1] = slit[list(UPPER_INNER_LIP), 1]
+    slit[list(LOWER_INNER_LIP), 1] += 0.0095 * face_height_px(face)
+    large = replace(face, landmarks=slit)
+    small = replace(face, landmarks=slit * np.float32(150 / face_height_px(face)))
+    assert closedness(large) == 0.0
+    assert closedness(small) > 0.9
+
+
 def drawn_line(face: FaceObservation, frame: Frame, hairs: bool) -> tuple[Frame, np.ndarray]:
     """Draw a line on lips of one colour, and hair over them; returns it at the eleven places."""
     height = face_height_px(face)

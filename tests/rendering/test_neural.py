@@ -384,7 +384,7 @@ def test_teeth_that_a_source_shows_are_not_stretched_with_its_lips(
     source = Frame(0, opened.time_s, *bgr_to_planes(marked, opened.colour), opened.colour)
     painter = _FakePainter(covers=False, gain=1.0)
     renderer = renderer_with(person, painter)
-    renderer._own_teeth = lambda filled, *_: filled  # type: ignore[method-assign]
+    renderer._own_teeth = lambda filled, *_, **__: filled  # type: ignore[method-assign]
     made = renderer.reenact(
         source, seen, targets_of(face, person, OPEN), face.pose, MouthInside(jaw_open=0.5)
     )
@@ -404,35 +404,62 @@ def test_teeth_that_a_source_shows_are_not_stretched_with_its_lips(
     assert green(shown) < 0.02
 
 
-@pytest.mark.parametrize(("wanted", "shows"), [(0.7, False), (0.25, True)])
-def test_what_a_slit_shows_is_not_put_into_a_wide_mouth_that_has_a_reference(
-    person: Person, face: FaceObservation, opened: Frame, wanted: float, shows: bool
-) -> None:
-    landmarks = face.landmarks.copy()
-    landmarks[:, :2] = targets_of(face, person, row(jawOpen=0.2 if shows else 0.15))
-    seen = replace(face, landmarks=landmarks)
-    marked = frame_to_bgr(opened)
-    cv2.fillPoly(marked, [np.rint(lip_rim(landmarks[:, :2])).astype(np.int32)], (0, 255, 0))
-    source = Frame(0, opened.time_s, *bgr_to_planes(marked, opened.colour), opened.colour)
-    grey = ReferenceMouth(
-        np.full((SIZE, SIZE, 3), 90, np.uint8),
-        square_of(face, person).points(warp_points(face.landmarks)),
-    )
-    painter = _FakePainter(covers=True, gain=1.0)
-    targets = targets_of(face, person, row(jawOpen=wanted))
+class _Shown:
+    """How much of what a source shows between its lips is seen in the mouth that is made."""
 
-    def green(reference: ReferenceMouth | None) -> float:
-        made = renderer_with(person, painter, reference=reference).reenact(
-            source, seen, targets, face.pose, MouthInside(jaw_open=wanted)
+    def __init__(self, person: Person, face: FaceObservation, opened: Frame) -> None:
+        self._person, self._face, self._opened = person, face, opened
+
+    def __call__(
+        self, source_jaw: float, wanted_jaw: float, *, teeth_seen: bool = True, grey: bool = False
+    ) -> float:
+        person, face = self._person, self._face
+        landmarks = face.landmarks.copy()
+        landmarks[:, :2] = targets_of(face, person, row(jawOpen=source_jaw))
+        seen = replace(face, landmarks=landmarks)
+        marked = frame_to_bgr(self._opened)
+        cv2.fillPoly(marked, [np.rint(lip_rim(landmarks[:, :2])).astype(np.int32)], (0, 255, 0))
+        colour = self._opened.colour
+        source = Frame(0, self._opened.time_s, *bgr_to_planes(marked, colour), colour)
+        other = ReferenceMouth(
+            np.full((SIZE, SIZE, 3), 90, np.uint8),
+            square_of(face, person).points(warp_points(face.landmarks)),
         )
+        renderer = renderer_with(
+            person,
+            _FakePainter(covers=True, gain=1.0),
+            reference=other if grey else None,
+            teeth_seen=teeth_seen,
+        )
+        targets = targets_of(face, person, row(jawOpen=wanted_jaw))
+        made = renderer.reenact(source, seen, targets, face.pose, MouthInside(jaw_open=wanted_jaw))
         crop = square_of(face, person)
         of = crop.cut(frame_to_bgr(made))[cavity_mask(crop, lip_rim(targets)) > 0.95].astype(int)
         return float((of[:, 1] - of[:, [0, 2]].max(1) > 60).mean())
 
-    assert green(None) > 0.02
-    assert (green(grey) > 0.02) == shows
-    if not shows:
-        assert green(grey) == 0.0
+
+@pytest.fixture(scope="module")
+def shown(person: Person, face: FaceObservation, opened: Frame) -> _Shown:
+    return _Shown(person, face, opened)
+
+
+def test_what_a_slit_shows_is_not_put_into_a_wide_mouth(shown: _Shown) -> None:
+    assert shown(0.15, 0.7) == 0.0
+    assert shown(0.15, 0.7, grey=True) == 0.0
+
+
+def test_a_mouth_that_opens_little_further_keeps_its_own_teeth(shown: _Shown) -> None:
+    assert shown(0.2, 0.25) > 0.02
+    assert shown(0.2, 0.25, grey=True) > 0.02
+
+
+def test_an_open_smile_keeps_them_in_the_widest_mouth(shown: _Shown) -> None:
+    assert shown(0.4, 1.0) > 0.1
+
+
+def test_a_slit_without_teeth_is_not_taken_for_them(shown: _Shown) -> None:
+    assert shown(0.12, 0.15) > 0.02
+    assert shown(0.12, 0.15, teeth_seen=False) == 0.0
 
 
 def test_a_reference_warped_to_its_own_points_is_itself(
