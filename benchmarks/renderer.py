@@ -18,6 +18,8 @@ Materials:
   nothing.
 - ``sheet``: strangers under a fixed set of shapes through ``render``; a picture to judge by eye
   (``--sheet``), and the share of bytes that changed outside the triangles that move.
+  ``--faces`` draws the same of portraits of nobody, with beards, glasses, make-up and turned heads,
+  and of two filmed people; it needs no data set.
 - ``jitter``: 20 consecutive frames of a GRID clip, made from one frame outside of the run.
 - ``rest``: the same of the silence before the first word, 10 to 20 frames.
 
@@ -53,7 +55,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -95,6 +97,7 @@ from edgeavatar.face.topology import LIPS, OUTER_LIPS
 from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import frame_to_bgr
 from edgeavatar.kernels.warp import polygon_alpha
+from edgeavatar.portrait import make_portrait
 from edgeavatar.rendering.basis import FaceBasis, load_basis
 from edgeavatar.rendering.dentition import MouthAnatomy, fit_anatomy
 from edgeavatar.rendering.dentition_fit import ShownTeeth, fit_dentition, view_teeth
@@ -126,6 +129,7 @@ from edgeavatar.rendering.mesh import (
 )
 from edgeavatar.rendering.neural import NeuralRenderer, open_painter, reference_mouth
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame, HeadPose
+from edgeavatar.video.reader import open_video
 from export.measures import ssim
 from export.train.filmed import is_held_out
 from export.train.mouths import as_frame, is_london_held_out
@@ -151,6 +155,12 @@ STRANGERS = (
     "097_smiling", "f_african_composite",
 )  # fmt: skip
 """People no net has learned from, with beard, stubble and make-up; one smiles with open lips."""
+
+
+PORTRAITS = (2010, 3010, 3068, 3082, 2042, 3050, 3084, 3032)
+TRUNCATION = 0.85
+"""Seeds of portraits of nobody: two full beards, stubble on a turned head, glasses, a moustache,
+lipstick, a hard shadow, a child; light and dark skins."""
 
 
 def _both(**weights: float) -> dict[str, float]:
@@ -848,15 +858,11 @@ def titled(picture: Bytes, title: str) -> Bytes:
 
 
 def draw_sheet(
-    folder: Path, strangers: Sequence[str], system: str, observer: Observer, basis: FaceBasis
+    looks: Iterable[tuple[str, Look]], system: str, basis: FaceBasis
 ) -> tuple[Bytes, float]:
-    """Draw all shapes of all strangers; returns the sheet and the largest share changed outside."""
+    """Draw all shapes of some faces; returns the sheet and the largest share changed outside."""
     rows, shares = [], []
-    for stranger in strangers:
-        look = photo(folder / f"{stranger}.jpg", observer)
-        if look is None:
-            print(f"sheet: {stranger} is not there")
-            continue
+    for name, look in looks:
         subject = subject_of([look], basis)
         renderer = RENDERERS[system](subject)
         cells = []
@@ -865,9 +871,34 @@ def draw_sheet(
             made = renderer.render(look.frame, look.face, row, None)
             points = rendered_points(look, subject.person, row)
             shares.append(outside_share(look.frame, made, points, face_height(look.seen)))
-            cells.append(titled(cell_of(frame_to_bgr(made), look.seen), f"{stranger} {shape}"))
+            cells.append(titled(cell_of(frame_to_bgr(made), look.seen), f"{name} {shape}"))
         rows.append(np.concatenate(cells, axis=1))
     return np.concatenate(rows), mean_of(shares, lambda known: float(known.max()))
+
+
+def strangers_of(
+    folder: Path, strangers: Sequence[str], observer: Observer
+) -> Iterator[tuple[str, Look]]:
+    """See photos of people no net has learned from."""
+    for stranger in strangers:
+        look = photo(folder / f"{stranger}.jpg", observer)
+        if look is None:
+            print(f"sheet: {stranger} is not there")
+        else:
+            yield stranger, look
+
+
+def varied_faces(observer: Observer) -> Iterator[tuple[str, Look]]:
+    """See portraits of nobody, and the first frame of each filmed person."""
+    pictures = {f"{k}": make_portrait(k, truncation=TRUNCATION).image for k in PORTRAITS}
+    for name, path in zoo.resolve("fixture-vitallens").items():
+        with open_video(path) as video:
+            pictures[name] = frame_to_bgr(next(iter(video.frames())))
+    for name, picture in pictures.items():
+        (face,) = observer.watch(f"faces/{name}", [picture])
+        if face is not None:
+            frame = as_frame(picture)
+            yield name, look_of(frame, face, lip_line_offsets(frame, face))
 
 
 def draw_case(case: Case, systems: Systems) -> Bytes:
@@ -928,13 +959,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=MATERIALS, default=MATERIALS)
     parser.add_argument("--quick", action="store_true", help="fewer clips and people")
     parser.add_argument("--sheet", type=Path, help="PNG to draw the strangers to, under out/")
+    parser.add_argument("--faces", type=Path, help="PNG to draw varied faces to, under out/")
     parser.add_argument("--system", choices=RENDERERS, default="geometric", help="that draws it")
     parser.add_argument("--cases", type=Path, help="PNG to draw some cases to, under out/")
     parser.add_argument("--cache", type=Path, default=ROOT / "out" / "cache" / "renderer")
     parser.add_argument("--data", type=Path, help="folder of the data sets; $EDGEAVATAR_DATA")
     parser.add_argument("--json", type=Path, help="file to write the JSON line to as well")
     options = parser.parse_args()
-    for path in (options.sheet, options.cases):
+    for path in (options.sheet, options.faces, options.cases):
         if path is not None and not may_be_written(path):
             parser.error(f"{path}: pictures of these people may be written to out/ only")
     return options
@@ -989,13 +1021,18 @@ def main() -> None:
                 report(f"london {group}", "of these", summaries(found, group))
         if there("sheet", "london"):
             strangers = STRANGERS[:2] if options.quick else STRANGERS
-            sheet, share = draw_sheet(data / "london", strangers, options.system, observer, basis)
+            looks = strangers_of(data / "london", strangers, observer)
+            sheet, share = draw_sheet(looks, options.system, basis)
             print(f"\nsheet: {options.system}, {len(strangers)} strangers, {len(SHAPES)} shapes; "
                   f"largest share of bytes changed outside: {share}")  # fmt: skip
             results["sheet"] = {"system": options.system, "outside": share}
             if options.sheet:
                 options.sheet.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(options.sheet), sheet)
+        if options.faces:
+            sheet, _ = draw_sheet(varied_faces(observer), options.system, basis)
+            options.faces.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(options.faces), sheet)
         for material, run_of in (("jitter", middle_of), ("rest", silence_of)):
             if there(material, "grid_s1"):
                 runs = [
