@@ -16,6 +16,7 @@ from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.geometry import Person, face_height_px, fit_person, mouth_displacement
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel
 from edgeavatar.rendering.mesh import FACE_OVAL
+from edgeavatar.rendering.unfolding import MOST, unfolded
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame
 
 SKIN, BEHIND = 190, 40
@@ -117,3 +118,22 @@ def test_normals_point_outwards(person: Person) -> None:
     assert outwards[454, 0] > 0.5
     lengths = np.linalg.norm(outwards[:468], axis=1)
     assert lengths == pytest.approx(np.ones(468), abs=1e-3)
+
+
+@pytest.mark.parametrize("yaw", [-34.0, 34.0])
+def test_nothing_is_flung_out_of_a_mouth_seen_from_the_side(
+    face: FaceObservation, person: Person, yaw: float
+) -> None:
+    opened = face.landmarks.copy()
+    opened[:, :2] += mouth_displacement(face, person, row(jawOpen=0.3))
+    head = turned(replace(face, landmarks=opened), yaw)
+    rng = np.random.default_rng(5)
+    far = 0.0
+    for _ in range(60):
+        wanted = np.zeros(len(MOTION_NAMES), np.float32)
+        wanted[rng.choice(len(MOTION_NAMES), 5, replace=False)] = rng.uniform(0.0, 0.6, 5)
+        after = head.landmarks[:, :2] + rng.normal(0.0, 4.0, (478, 2)).astype(np.float32)
+        after += mouth_displacement(head, person, wanted)
+        given = unfolded(head.landmarks[:, :2], after) - after
+        far = max(far, float(np.linalg.norm(given, axis=1).max()))
+    assert 0.01 * face_height_px(head) < far < 1.01 * MOST * np.ptp(head.landmarks[:, 1])
