@@ -108,7 +108,7 @@ def look_at_video(
     """
     total = reader.info.frame_count
     cuts = CutFinder()
-    frames = reader.frames if frames_of is None else partial(frames_of, reader)
+    frames = partial(frames_of, reader) if frames_of else partial(reader.frames, shared=True)
     with _one_thread_a_picture(), _opened(choice, threads) as (tracker, body):
         notes = _Notes(float(reader.info.rate), body, keep)
         with (
