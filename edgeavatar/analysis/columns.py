@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +65,7 @@ class Columns:
     def __init__(self, kinds: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
         self.rows = 0
         self._kinds = dict(kinds)
-        self._held = {
-            name: np.zeros((256, *shape), dtype) for name, (dtype, shape) in kinds.items()
-        }
+        self._held = {name: _absent(256, *kind) for name, kind in kinds.items()}
 
     def add(self, **values: object) -> None:
         """Append a row; what is not given is NaN in columns of floats, and 0 in others.
@@ -82,8 +80,8 @@ class Columns:
         unknown = set(values) - set(self._held)
         if unknown:
             raise KeyError(f"no columns {sorted(unknown)}")
-        for name, column in self._held.items():
-            column[self.rows] = values.get(name, np.nan if column.dtype.kind == "f" else 0)
+        for name, value in values.items():
+            self._held[name][self.rows] = value
         self.rows += 1
 
     def mark(self, name: str, row: int, value: object) -> None:
@@ -96,7 +94,14 @@ class Columns:
 
     def _grow(self) -> None:
         for name, column in self._held.items():
-            self._held[name] = np.concatenate([column, np.zeros_like(column)])
+            more = _absent(len(column), column.dtype, column.shape[1:])
+            self._held[name] = np.concatenate([column, more])
+
+
+def _absent(rows: int, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Give rows of which nothing is known."""
+    kind = np.dtype(dtype)
+    return np.full((rows, *shape), np.nan if kind.kind == "f" else 0, kind)
 
 
 def write_columns(analysis: Analysis, file: IO[bytes]) -> None:

@@ -134,7 +134,11 @@ def _blur_along(luma: FloatArray, axis: int) -> float:
     wanted = max(16, int(_STRONG * slope.size))
     if slope.size <= wanted:
         return math.nan
-    least = max(_LEAST_SLOPE, float(np.partition(slope.ravel(), -wanted)[-wanted]))
+    # Most of a picture is flat, and need not be put in order.
+    steep = slope[slope >= _LEAST_SLOPE]
+    least = _LEAST_SLOPE
+    if len(steep) >= wanted:
+        least = float(np.partition(steep, -wanted)[-wanted])
     strong = (slope >= least) & (slope > softened) & (softened > 0)
     if np.count_nonzero(strong) < 16:
         return math.nan

@@ -134,8 +134,14 @@ class OpenVinoSession(Session):
         self._request = compiled.create_infer_request()
 
     def _run(self, feeds: dict[str, Array]) -> dict[str, Array]:
+        # What nobody may write to cannot be shared. They are held until they were read.
+        arrays = [feeds[spec.name] for spec in self.inputs]
+        arrays = [array if array.flags.writeable else array.copy() for array in arrays]
         try:
-            self._request.infer([feeds[spec.name] for spec in self.inputs], share_inputs=True)
+            for index, array in enumerate(arrays):
+                self._request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
+            # Were they given here, it would look at all of them twice more.
+            self._request.infer(share_outputs=True)
         except RuntimeError as error:
             msg = f"{self.path.name}: OpenVINO failed: {one_line(error)}"
             raise BackendError(msg) from error

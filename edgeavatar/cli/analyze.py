@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ def analyze(source: Path, quiet: bool, **options: Any) -> None:
       edgeavatar analyze clip.mp4 --json clip.json --columns clip.npz --srt clip.srt
       edgeavatar analyze portrait.jpg
     """
+    # Read when numpy is loaded, below. Products this small are over before a second thread has
+    # begun; what it does is to wait, at full speed, for the next one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edgeavatar.cli.analysis_table import print_analysis
     from edgeavatar.cli.progress import progress_bar
     from edgeavatar.pipeline.analysing import AnalysisJob, run_analysis

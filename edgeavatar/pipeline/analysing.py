@@ -23,6 +23,7 @@ from edgeavatar.audio.wav import whole_file
 from edgeavatar.errors import MediaError, ModelNotFound, OutputError, UsageError
 from edgeavatar.face.choice import DOMINANT
 from edgeavatar.pipeline.analysis_files import subtitles_of, summary_json
+from edgeavatar.pipeline.clear_frames import ClearFrames
 from edgeavatar.pipeline.job import same_place
 from edgeavatar.pipeline.picture_analysis import look_at_photo, look_at_video
 from edgeavatar.pipeline.picture_findings import sum_up
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edgeavatar.analysis.sound_findings import SoundFindings
-    from edgeavatar.pipeline.picture_analysis import FramesOf, Seen
+    from edgeavatar.pipeline.picture_analysis import FramesOf, Keep, Seen
     from edgeavatar.video.reader import VideoReader
 
     Tell = Callable[[str, float | None, int], None]
@@ -116,8 +117,9 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
     if job.srt is not None:
         _check_sound(job.source)
     with ExitStack() as stack:
-        film = None
+        film = kept = None
         if job.html is not None:
+            kept = ClearFrames()
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeavatar-report-"))
             film = stack.enter_context(closing(PreviewFilm(job.source, Path(folder) / "film.mp4")))
         analysis = analyse(
@@ -126,13 +128,18 @@ def run_analysis(job: AnalysisJob, tell: Tell | None = None) -> Analysis:
             threads=job.threads,
             tell=tell,
             frames_of=None if film is None else film.beside,
+            keep=None if kept is None else kept.add,
         )
-        _write(job, analysis, film, tell)
+        _write(job, analysis, film, kept, tell)
     return analysis
 
 
 def _write(
-    job: AnalysisJob, analysis: Analysis, film: PreviewFilm | None, tell: Tell | None
+    job: AnalysisJob,
+    analysis: Analysis,
+    film: PreviewFilm | None,
+    kept: ClearFrames | None,
+    tell: Tell | None,
 ) -> None:
     if job.json is not None:
         with whole_file(job.json) as file:
@@ -147,7 +154,7 @@ def _write(
     if job.html is not None:
         if tell is not None:
             tell("writing the report", None, 0)
-        write_report(analysis, job.source, job.html, recogniser=job.model, film=film)
+        write_report(analysis, job.source, job.html, recogniser=job.model, film=film, kept=kept)
 
 
 def analyse(
@@ -157,6 +164,7 @@ def analyse(
     threads: int | None = None,
     tell: Tell | None = None,
     frames_of: FramesOf | None = None,
+    keep: Keep | None = None,
 ) -> Analysis:
     """Find out what is in a file.
 
@@ -173,7 +181,7 @@ def analyse(
         Of the models.
     tell
         Called with the stage, the share done (None if unknown) and the frames read.
-    frames_of
+    frames_of, keep
         See :func:`~edgeavatar.pipeline.picture_analysis.look_at_video`.
 
     Returns
@@ -198,7 +206,7 @@ def analyse(
         seen = look_at_photo(source, threads=threads)
         return _put_together(path, seen, None, [], None)
     with source:
-        look = partial(look_at_video, source, tell, threads=threads, frames_of=frames_of)
+        look = partial(look_at_video, source, tell, threads=threads, frames_of=frames_of, keep=keep)
         hear = partial(_hear, path, model, threads) if source.info.has_audio else None
         seen, heard, quantiser = _look_and_listen(look, hear, partial(mean_quantiser, path), tell)
     if isinstance(heard.error, MediaError):

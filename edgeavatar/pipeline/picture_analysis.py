@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, float | None, int], None]
     FramesOf = Callable[[VideoReader], Iterator[Frame]]
+    Keep = Callable[[Frame, dict[str, Any]], None]
     Table = dict[str, npt.NDArray[np.generic]]
     Box = tuple[float, float, float, float]
 
@@ -77,6 +78,7 @@ def look_at_video(
     threads: int | None = None,
     choice: str = "largest",
     frames_of: FramesOf | None = None,
+    keep: Keep | None = None,
 ) -> Seen:
     """Read a video once, and note what is seen in every frame.
 
@@ -94,6 +96,8 @@ def look_at_video(
         Which face is the main one, see :func:`edgeavatar.face.select_face`.
     frames_of
         Gives all frames of the reader, for whoever wants to see them too; default: the reader.
+    keep
+        Called with each frame in which the main face is seen and what was noted of it, by column.
 
     Raises
     ------
@@ -104,9 +108,9 @@ def look_at_video(
     """
     total = reader.info.frame_count
     cuts = CutFinder()
-    frames = reader.frames if frames_of is None else partial(frames_of, reader)
+    frames = partial(frames_of, reader) if frames_of else partial(reader.frames, shared=True)
     with _one_thread_a_picture(), _opened(choice, threads) as (tracker, body):
-        notes = _Notes(float(reader.info.rate), body)
+        notes = _Notes(float(reader.info.rate), body, keep)
         with (
             closing(prefetch(lambda: looks_at(frames(), cuts), _AHEAD)) as looks,
             closing(prefetch(lambda: faces_in(looks, tracker), _AHEAD)) as found,
@@ -185,10 +189,13 @@ def without_glimpses(faces: Table, frames: int) -> Table:
 class _Notes:
     """The rows of a video, and what is measured of a frame beside its faces."""
 
-    def __init__(self, frame_rate: float, body: BodyModel | None = None) -> None:
+    def __init__(
+        self, frame_rate: float, body: BodyModel | None = None, keep: Keep | None = None
+    ) -> None:
         self.frames = Columns(FRAME_COLUMNS)
         self._faces = Columns(FACE_COLUMNS)
         self._face_notes = FaceNotes(body)
+        self._keep = keep
         self._book = TrackBook()
         self._background = BackgroundWatch(frame_rate)
         self._cuts: list[int] = []
@@ -209,6 +216,8 @@ class _Notes:
         boxes = [box_of(row) for row in rows]
         for row, track in zip(rows, self._book.number(boxes, time_s), strict=True):
             self._faces.add(index=index, track=track, **row)
+        if self._keep is not None and faces.main is not None:
+            self._keep(frame, rows[0])
         mine = 0 if faces.main is None else 1
         if faces.others is not None:
             self._beside = boxes[mine:]

@@ -14,6 +14,7 @@ from edgeavatar.analysis.figures import sentence
 from edgeavatar.analysis.tracks import COVERED
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import frame_to_bgr
+from edgeavatar.pipeline.clear_frames import APART_S, FRONTAL_DEG, by_sharpness, clearness
 from edgeavatar.report.columns import main_rows
 from edgeavatar.report.pictures import Thumbnail
 from edgeavatar.types import Frame
@@ -25,19 +26,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeavatar.analysis.results import Analysis, Factor
+    from edgeavatar.pipeline.clear_frames import ClearFrames
     from edgeavatar.report.columns import Table
     from edgeavatar.types import ByteArray
     from edgeavatar.video.reader import VideoReader
 
 _WORST: Final = 4
 _BEST: Final = 2
-_APART_S: Final = 1.0
 _WIDTH_PX: Final = 480
 _HEIGHT_PX: Final = 360
 _AROUND: Final = 2.0
 """Height of what is shown around a face, in heights of its box."""
 _QUALITY: Final = 76
-_FRONTAL_DEG: Final = 30.0
 _NOTICED_DEG: Final = 10.0
 _LIKELY: Final = 0.3
 _MESH_BGR: Final = (255, 214, 90)
@@ -93,7 +93,7 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
     def add(frame: int, kind: Literal["worst", "best"], caption: str) -> None:
         place = min(int(np.searchsorted(index, frame)), len(index) - 1)
         time_s = float(times[place])
-        if all(abs(time_s - other.time_s) >= _APART_S for other in chosen) or not chosen:
+        if all(abs(time_s - other.time_s) >= APART_S for other in chosen) or not chosen:
             box = _box_at(rows, int(index[place]))
             chosen.append(Moment(int(index[place]), time_s, kind, caption, box))
 
@@ -115,7 +115,10 @@ def choose_moments(analysis: Analysis) -> list[Moment]:
 
 
 def draw_thumbnails(
-    analysis: Analysis, source_path: Path, tracker: FaceTracker | None = None
+    analysis: Analysis,
+    source_path: Path,
+    tracker: FaceTracker | None = None,
+    kept: ClearFrames | None = None,
 ) -> tuple[Thumbnail, ...]:
     """Draw the chosen frames, small, with the mesh of the main face.
 
@@ -127,6 +130,8 @@ def draw_thumbnails(
         Photo, video or sound; of a sound there is nothing to draw.
     tracker
         Draws the mesh; default: one is opened.
+    kept
+        Frames of the source that need not be decoded again.
 
     Raises
     ------
@@ -144,7 +149,9 @@ def draw_thumbnails(
             stack.enter_context(source)
             moments = choose_moments(analysis)
             # Frames are sought while the models are opened.
-            frames = stack.enter_context(closing(prefetch(lambda: _frames_of(source, moments), 1)))
+            frames = stack.enter_context(
+                closing(prefetch(lambda: _frames_of(source, moments, kept), 1))
+            )
         if tracker is None and any(moment.box for moment in moments):
             tracker = stack.enter_context(FaceTracker())
         drawn = {moment: _drawn(frame, moment, tracker) for moment, frame in frames}
@@ -174,12 +181,16 @@ def _clearest(factor: Factor, rows: Table) -> int:
     return (first + last) // 2
 
 
-def _frames_of(reader: VideoReader, moments: list[Moment]) -> Iterator[tuple[Moment, Frame]]:
+def _frames_of(
+    reader: VideoReader, moments: list[Moment], kept: ClearFrames | None
+) -> Iterator[tuple[Moment, Frame]]:
     """Give the frame of each moment; what cannot be sought is read for from the start."""
     missing = []
     for moment in moments:
-        ticks = round(Fraction(moment.time_s) / reader.time_base)
-        frame = reader.glimpse(ticks * reader.time_base)
+        frame = None if kept is None else kept.find(moment.index)
+        if frame is None:
+            ticks = round(Fraction(moment.time_s) / reader.time_base)
+            frame = reader.glimpse(ticks * reader.time_base)
         if frame is None:
             missing.append(moment)
         else:
@@ -211,18 +222,10 @@ def _best_first(rows: Table) -> np.ndarray:
     """Order the frames of a face from the best one on."""
     if not rows or not len(rows["index"]):
         return np.zeros(0, np.int64)
-    worth = np.ones(len(rows["index"]))
-    for name in ("yaw_deg", "pitch_deg"):
-        if name in rows:
-            turned = np.nan_to_num(np.abs(rows[name].astype(float)), nan=_FRONTAL_DEG)
-            worth *= np.clip(1.0 - turned / _FRONTAL_DEG, 0.05, 1.0)
-    if "mouth_covered" in rows:
-        worth *= 1.05 - np.clip(np.nan_to_num(rows["mouth_covered"].astype(float)), 0.0, 1.0)
-    if "blink" in rows:
-        worth *= 1.05 - np.clip(np.nan_to_num(rows["blink"].astype(float)), 0.0, 1.0)
+    worth = clearness(rows)
     if "sharpness" in rows:
         sharp = np.nan_to_num(rows["sharpness"].astype(float))
-        worth *= 0.05 + np.clip(sharp / max(float(np.max(sharp)), 1e-9), 0.0, 1.0)
+        worth *= by_sharpness(sharp, float(np.max(sharp)))
     return np.asarray(rows["index"][np.argsort(-worth, kind="stable")])
 
 
@@ -248,7 +251,7 @@ def _what_is_wrong(rows: Table, frame: int) -> str:
 
 
 def _what_is_good(rows: Table, frame: int) -> str:
-    if _turned_deg(rows, frame) > _FRONTAL_DEG / 2:
+    if _turned_deg(rows, frame) > FRONTAL_DEG / 2:
         return "The best frame there is, though the head is turned."
     return "The face is seen from the front, and clearly."
 

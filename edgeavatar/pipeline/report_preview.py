@@ -173,7 +173,7 @@ class PreviewFilm:
         Where no film can be made, it is left off without a word: :attr:`made` stays None.
         """
         going = True
-        for frame in reader.frames():
+        for frame in reader.frames(shared=True):
             yield frame
             if not going:
                 continue

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from edgeavatar.analysis.results import Analysis
     from edgeavatar.face import FaceTracker
+    from edgeavatar.pipeline.clear_frames import ClearFrames
     from edgeavatar.pipeline.report_preview import PreviewFilm
     from edgeavatar.speech.transcription import RecognizerSize
 
@@ -39,6 +40,7 @@ def write_report(
     recogniser: RecognizerSize | None = None,
     tracker: FaceTracker | None = None,
     film: PreviewFilm | None = None,
+    kept: ClearFrames | None = None,
 ) -> None:
     """Write the report of an analysis as one HTML file.
 
@@ -56,6 +58,8 @@ def write_report(
         Draws the mesh; default: one is opened if there is a face.
     film
         Made of the source before, so that it need not be read again for the preview.
+    kept
+        Frames of the source, so that those of them that are shown need not be decoded again.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def write_report(
         models=tuple((known[name].title, known[name].version) for name in names),
         made_on=datetime.datetime.now().astimezone().date().isoformat(),
     )
-    pictures = ReportPictures(draw_thumbnails(analysis, source_path, tracker))
+    pictures = ReportPictures(draw_thumbnails(analysis, source_path, tracker, kept))
     taken = len(render_page(analysis, pictures, made_with).encode())
     room_bytes = LARGEST_BYTES - taken - _SPARE_BYTES
     pictures = _with_preview(pictures, analysis, source_path, room_bytes, film)

@@ -262,7 +262,7 @@ def face_colours(
         x1, y1 = np.minimum(np.ceil(eye.max(axis=0)).astype(int) + 1, (width, height))
         if x0 >= x1 or y0 >= y1:
             continue
-        ys, xs = np.mgrid[y0:y1, x0:x1]
+        ys, xs = np.ogrid[y0:y1, x0:x1]
         inside = _inside(eye, xs, ys)
         centre = landmarks[iris[0], :2]
         radius = np.linalg.norm(landmarks[list(iris[1:]), :2] - centre, axis=1).mean()
@@ -287,7 +287,7 @@ def _inside(
     polygon: npt.NDArray[np.floating], xs: npt.NDArray[np.int_], ys: npt.NDArray[np.int_]
 ) -> npt.NDArray[np.bool_]:
     """Even-odd rule for each pixel centre."""
-    inside = np.zeros(xs.shape, dtype=bool)
+    inside = np.zeros(np.broadcast_shapes(xs.shape, ys.shape), dtype=bool)
     for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if ay == by:
             continue

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edgeavatar.rendering.layers import LIP_OUTLINE, MouthCrop, crop_mouth
-from edgeavatar.rendering.lip_colours import THIRDS, lip_contrast
+from edgeavatar.rendering.lip_colours import THIRDS, lip_contrast, middle_of
 from edgeavatar.rendering.mesh import FACE_OVAL
 
 if TYPE_CHECKING:
@@ -197,15 +197,16 @@ def light_over(change: FloatArray, where: Mask) -> FloatArray:
         from above or below is too little to go by further down.
     """
     # Every third place tells as much of the light, in a third of the time.
-    column = np.nonzero(where)[1][::3].astype(np.float32)
-    changes = change[where][::3]
-    even = np.median(changes, axis=0)
-    right = column > np.median(column)
+    places = np.flatnonzero(where)[::3]
+    column = (places % SIZE).astype(np.float32)
+    changes = change.reshape(-1, change.shape[-1])[places]
+    even = middle_of(changes)
+    right = column > middle_of(column)
     if not right.any():
         return np.broadcast_to(even, change.shape).astype(np.float32)
     apart = max(1.0, float(column[right].mean() - column[~right].mean()))
-    slope = (np.median(changes[right], axis=0) - np.median(changes[~right], axis=0)) / apart
-    level = np.median(changes - column[:, None] * slope, axis=0)
+    slope = (middle_of(changes[right]) - middle_of(changes[~right])) / apart
+    level = middle_of(changes - column[:, None] * slope)
     # What covers one cheek looks like light from one side, but explains the other one worse.
     if _unexplained(changes - even) <= _unexplained(changes - level - column[:, None] * slope):
         return np.broadcast_to(even, change.shape).astype(np.float32)
@@ -286,7 +287,7 @@ def _beside(points: FloatArray) -> Mask:
 
 def _unexplained(rest: npt.NDArray[np.floating]) -> float:
     """Size of what is left of changes ``(n, 3)`` in most places."""
-    return float(np.median(np.abs(rest / np.array(FLOOR, np.float32)).sum(-1)))
+    return float(middle_of(np.abs(rest / np.array(FLOOR, np.float32)).sum(-1)))
 
 
 def _inside(outline: FloatArray) -> Mask:

@@ -91,7 +91,12 @@ class Orientation:
 
 
 def extract_planes(
-    picture: av.VideoFrame, colour: ColourTags, size: tuple[int, int], orientation: Orientation
+    picture: av.VideoFrame,
+    colour: ColourTags,
+    size: tuple[int, int],
+    orientation: Orientation,
+    *,
+    shared: bool = False,
 ) -> Planes:
     """Return upright planes of a decoded picture as arrays that own their memory.
 
@@ -109,6 +114,10 @@ def extract_planes(
         Stored width and height of the stream.
     orientation : Orientation
         Turns the stored picture upright.
+    shared : bool
+        Give the decoder's own memory where its rows follow each other without a gap. It stays as it
+        is for as long as somebody holds an array of it; nobody may write to it, because the decoder
+        predicts other pictures from it.
     """
     width, height = size
     name = picture.format.name
@@ -125,7 +134,8 @@ def extract_planes(
         u = _plane(picture.planes[1], chroma_width, chroma_height)
         v = _plane(picture.planes[2], chroma_width, chroma_height)
     if orientation.is_upright:
-        # The decoder reuses its buffers.
+        if shared:
+            return np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v)
         return y.copy(), u.copy(), v.copy()
     return tuple(_own(orientation.apply(plane)) for plane in (y, u, v))  # type: ignore[return-value]
 

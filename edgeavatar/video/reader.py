@@ -145,7 +145,7 @@ class VideoReader:
         """Return when frame ``index`` appears, for any frame decoded so far."""
         return (self._times[index] - self._times[0]) * self.time_base
 
-    def frames(self, start: int = 0) -> Iterator[Frame]:
+    def frames(self, start: int = 0, *, shared: bool = False) -> Iterator[Frame]:
         """Yield the frames from index ``start`` to the end, one at a time.
 
         Every call reads the file anew, so several iterations may go on at once. An index that an
@@ -156,11 +156,14 @@ class VideoReader:
         ----------
         start : int
             Index of the first frame wanted; none are yielded if the video is shorter.
+        shared : bool
+            Planes may be the decoder's own memory, which saves copying them. It stays as it is for
+            as long as somebody holds them, and nobody may write to it.
 
         Yields
         ------
         Frame
-            Planes own their memory; ``index`` equals ``source_index``.
+            Planes own their memory, unless it is shared; ``index`` equals ``source_index``.
 
         Raises
         ------
@@ -168,7 +171,7 @@ class VideoReader:
             If the file can no longer be opened.
         """
         for index, picture in self._pictures(start):
-            yield self._to_frame(index, picture)
+            yield self._with_planes(index, self.time_of(index), picture, shared=shared)
 
     def frames_reversed(
         self, start: int, stop: int = 0, *, window_bytes: int = WINDOW_BYTES
@@ -322,9 +325,11 @@ class VideoReader:
     def _to_frame(self, index: int, picture: Picture) -> Frame:
         return self._with_planes(index, self.time_of(index), picture)
 
-    def _with_planes(self, index: int, time_s: Fraction, picture: Picture) -> Frame:
+    def _with_planes(
+        self, index: int, time_s: Fraction, picture: Picture, *, shared: bool = False
+    ) -> Frame:
         y, u, v = extract_planes(
-            picture.frame, self.info.colour, self._stored_size, self._orientation
+            picture.frame, self.info.colour, self._stored_size, self._orientation, shared=shared
         )
         return Frame(
             index=index,

@@ -136,6 +136,16 @@ def test_answers_belong_to_the_caller(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_feeds_that_nobody_may_write_to(tiny: Path, backend: Any) -> None:
+    x = _x()
+    with open_session(tiny, backend=backend) as session:
+        expected = session.run({"x": x})["y"]
+        locked = np.frombuffer(x.tobytes(), np.float32).reshape(x.shape)
+        assert not locked.flags.writeable
+        np.testing.assert_array_equal(session.run({"x": locked})["y"], expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_varying_shapes_and_other_memory_layouts(
     make_tiny: Callable[[int | None], Path], weights: np.ndarray, backend: Any
 ) -> None:

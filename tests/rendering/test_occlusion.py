@@ -17,6 +17,7 @@ from edgeavatar.kernels.colour import bgr_to_planes, frame_to_bgr
 from edgeavatar.rendering.basis import load_basis
 from edgeavatar.rendering.geometry import fit_person
 from edgeavatar.rendering.layers import LIP_OUTLINE
+from edgeavatar.rendering.lip_colours import middle_of
 from edgeavatar.rendering.lower_face import NEEDED
 from edgeavatar.rendering.occlusion import AHEAD, OcclusionGuard, keep_source
 from edgeavatar.types import FaceObservation, Frame
@@ -88,6 +89,18 @@ def still(portrait: Frame) -> Picture:
 
 SEEN = NEEDED + AHEAD + 3
 """Frames after which a face is known, and nothing that comes shows in them yet."""
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 250])
+def test_medians_are_those_of_numpy(rows: int) -> None:
+    values = np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32)
+    values[: rows // 2] = values[-1]
+    before = values.copy()
+    for one in (values, values[:, 0], np.asfortranarray(values), values[:, :1]):
+        found = middle_of(one)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.median(one, axis=0))
+    np.testing.assert_array_equal(values, before)
 
 
 def test_a_still_picture_is_left_alone(

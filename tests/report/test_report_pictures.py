@@ -21,11 +21,12 @@ from edgeavatar.errors import MediaError, OutputError
 from edgeavatar.face import FaceTracker
 from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.pipeline import report_preview
+from edgeavatar.pipeline.clear_frames import ClearFrames
 from edgeavatar.pipeline.report_frames import choose_moments, draw_thumbnails
 from edgeavatar.pipeline.report_preview import make_preview
 from edgeavatar.pipeline.reporting import write_report
 from edgeavatar.types import AudioChunk, ColourTags, Frame
-from edgeavatar.video.reader import open_video
+from edgeavatar.video.reader import VideoReader, open_video
 from edgeavatar.video.writer import VideoWriter
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
@@ -212,6 +213,41 @@ def test_film_that_cannot_be_made_stops_nobody(clip: Path, tmp_path: Path) -> No
     with open_video(clip) as reader:
         assert sum(1 for _ in film.beside(reader)) == SECONDS * RATE
     assert film.made is None
+
+
+def test_frames_that_were_kept_are_not_decoded_again(
+    found: Analysis, clip: Path, tracker: FaceTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = found.faces_by_frame
+    table = {
+        **rows,
+        "yaw_deg": np.where(np.isin(rows["index"], (10, 90)), 2.0, 12.0),
+        "mouth_covered": np.where(rows["index"] % 2 == 0, 0.0, np.nan),
+        "sharpness": np.where(rows["index"] % 5 == 0, 40.0, np.nan),
+    }
+    analysis = replace(found, preflight=None, faces_by_frame=table)
+    kept = ClearFrames()
+    with open_video(clip) as reader:
+        for frame in reader.frames():
+            place = np.flatnonzero(table["index"] == frame.index)
+            if len(place):
+                row = {name: column[place[0]] for name, column in table.items()}
+                kept.add(frame, {name: v for name, v in row.items() if not np.isnan(v)})
+    assert kept.find(60) is None
+    expected = draw_thumbnails(analysis, clip, tracker)
+    best = [m.index for m in choose_moments(analysis) if m.kind == "best"]
+    assert best == [10, 90]
+    sought: list[float] = []
+
+    def glimpse(self: VideoReader, time_s: Fraction) -> Frame | None:
+        sought.append(float(time_s) * RATE)
+        return seek(self, time_s)
+
+    seek = VideoReader.glimpse
+    monkeypatch.setattr(VideoReader, "glimpse", glimpse)
+    assert draw_thumbnails(analysis, clip, tracker, kept) == expected
+    assert not set(best) & {round(number) for number in sought}
+    assert len(sought) < len(expected)
 
 
 def test_preview_shrinks_to_its_room(found: Analysis, clip: Path) -> None:

@@ -292,6 +292,23 @@ def test_an_index_not_seen_before_is_reached_by_decoding(make_video) -> None:
         assert list(reader.frames(30)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("p.mp4", {"size": (128, 96), "options": {**LOSSY, "bf": "2", "refs": "3"}}),
+        ("q.mp4", {"size": (90, 66), "options": LOSSY}),
+        ("r.nut", {"codec": "rawvideo", "pix_fmt": "nv12", "options": {}}),
+    ],
+)
+def test_shared_planes_stay_as_they_are_while_they_are_held(make_video, name, spec) -> None:
+    with open_video(make_video(name, 60, **spec)) as reader:
+        seen = [fingerprint(frame) for frame in reader.frames()]
+        held = list(reader.frames(shared=True))
+    assert [fingerprint(frame) for frame in held] == seen
+    assert len(seen) == 60
+    assert all(plane.flags.c_contiguous for frame in held for plane in planes(frame))
+
+
 def test_iterations_do_not_disturb_each_other(make_video) -> None:
     with open_video(make_video("a.mp4", 12)) as reader:
         pairs = zip(reader.frames(), islice(reader.frames(), 3, None), strict=False)
