@@ -19,7 +19,7 @@ Materials:
 - ``sheet``: strangers under a fixed set of shapes through ``render``; a picture to judge by eye
   (``--sheet``), and the share of bytes that changed outside the triangles that move.
   ``--faces`` draws the same of portraits of nobody, with beards, glasses, make-up and turned heads,
-  and of two filmed people; it needs no data set.
+  and of two filmed people, ``--hard`` one of each of some that are hard; neither needs a data set.
 - ``jitter``: 20 consecutive frames of a GRID clip, made from one frame outside of the run.
 - ``rest``: the same of the silence before the first word, 10 to 20 frames.
 
@@ -67,6 +67,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edgeavatar
+from benchmarks._degradations import brighter, darker, side_lit, smaller
 from benchmarks._mouth_measures import (
     Bytes,
     Doubles,
@@ -161,6 +162,20 @@ PORTRAITS = (2010, 3010, 3068, 3082, 2042, 3050, 3084, 3032)
 TRUNCATION = 0.85
 """Seeds of portraits of nobody: two full beards, stubble on a turned head, glasses, a moustache,
 lipstick, a hard shadow, a child; light and dark skins."""
+
+
+HARD: dict[str, tuple[int, float, Callable[..., Bytes] | None, float, str]] = {
+    "overexposed": (90, 0.6, brighter, 2.0, "open"),
+    "dim and noisy": (90, 0.6, darker, 4.5, "open"),
+    "lit from one side": (90, 0.6, side_lit, 0.35, "open"),
+    "70 px high": (90, 0.6, smaller, 70.0, "open"),
+    "smiling": (3001, TRUNCATION, None, 0.0, "open"),
+    "turned by 32 degrees": (2012, TRUNCATION, None, 0.0, "open"),
+    "slit under a moustache": (3010, TRUNCATION, None, 0.0, "wide"),
+    "nods, smiles widely": (3032, TRUNCATION, None, 0.0, "smile"),
+}
+"""By name: seed and truncation of a portrait of nobody, what is done to it and how much of it, and
+the shape."""
 
 
 def _both(**weights: float) -> dict[str, float]:
@@ -828,6 +843,8 @@ def rendered_points(look: Look, person: Person, row: Floats) -> tuple[Floats, Fl
 
 CELL = 360
 """Width of a cell of the sheet: the lower face above, the mouth at four times its size below."""
+MOUTH_CELL = round(CELL * 0.9)
+"""Height of its lower part."""
 
 
 def cell_of(bgr: Bytes, landmarks: Floats) -> Bytes:
@@ -901,6 +918,31 @@ def varied_faces(observer: Observer) -> Iterator[tuple[str, Look]]:
             yield name, look_of(frame, face, lip_line_offsets(frame, face))
 
 
+def hard_faces(observer: Observer) -> Iterator[tuple[str, Look, str]]:
+    """See portraits of nobody that are hard to give a mouth, each with the shape that shows it."""
+    draw = np.random.default_rng(7)
+    for name, (seed, truncation, change, amount, shape) in HARD.items():
+        picture = make_portrait(seed, truncation=truncation).image
+        (face,) = observer.watch(f"hard/{seed}", [picture])
+        if change is not None and face is not None:
+            picture = change(picture, face, amount, draw)
+            (face,) = observer.watch(f"hard/{name}", [picture])
+        if face is not None:
+            frame = as_frame(picture)
+            yield name, look_of(frame, face, lip_line_offsets(frame, face)), shape
+
+
+def draw_hard(observer: Observer, system: str, basis: FaceBasis) -> Bytes:
+    """Draw one shape of each hard face, four in a row, the mouth alone."""
+    cells = []
+    for name, look, shape in hard_faces(observer):
+        renderer = RENDERERS[system](subject_of([look], basis))
+        made = renderer.render(look.frame, look.face, row_of(SHAPES[shape]), None)
+        cells.append(titled(cell_of(frame_to_bgr(made), look.seen)[-MOUTH_CELL:], name))
+    rows = [np.concatenate(cells[k : k + 4], axis=1) for k in range(0, len(cells) // 4 * 4, 4)]
+    return np.concatenate(rows)
+
+
 def draw_case(case: Case, systems: Systems) -> Bytes:
     """Draw the mouth box of a case under all systems, the target first, three times enlarged."""
     box = mouth_box(case.target.seen, case.height, case.source.frame.y.shape)
@@ -960,6 +1002,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer clips and people")
     parser.add_argument("--sheet", type=Path, help="PNG to draw the strangers to, under out/")
     parser.add_argument("--faces", type=Path, help="PNG to draw varied faces to, under out/")
+    parser.add_argument("--hard", type=Path, help="picture to draw hard faces of nobody to")
     parser.add_argument("--system", choices=RENDERERS, default="geometric", help="that draws it")
     parser.add_argument("--cases", type=Path, help="PNG to draw some cases to, under out/")
     parser.add_argument("--cache", type=Path, default=ROOT / "out" / "cache" / "renderer")
@@ -1029,6 +1072,9 @@ def main() -> None:
             if options.sheet:
                 options.sheet.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(options.sheet), sheet)
+        if options.hard:
+            options.hard.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(options.hard), draw_hard(observer, options.system, basis))
         if options.faces:
             sheet, _ = draw_sheet(varied_faces(observer), options.system, basis)
             options.faces.parent.mkdir(parents=True, exist_ok=True)
