@@ -16,8 +16,6 @@ from edgeavatar.rendering.geometry import face_height_px
 from edgeavatar.rendering.mesh import FACE_OVAL
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from edgeavatar.types import FaceObservation, FloatArray, HeadPose
 
 FACING = (-0.2, 0.0)
@@ -31,31 +29,14 @@ NEAR = 0.015
 contour moves less than the cheek at it."""
 
 
-def normals(points: FloatArray, triangles: npt.NDArray[np.int32]) -> FloatArray:
-    """Give the unit normals of a mesh's vertices, ``(n, 3)``, weighted by area; zero if unused.
-
-    Parameters
-    ----------
-    points
-        ``(n, 3)``.
-    triangles
-        ``(m, 3)``, counter-clockwise as seen from outside.
-    """
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    found = np.zeros_like(points)
-    for corner in range(3):
-        np.add.at(found, triangles[:, corner], np.cross(b - a, c - a))
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.asarray(found / np.maximum(length, 1e-9), np.float32)
-
-
 def hidden_share(outwards: FloatArray, pose: HeadPose) -> FloatArray:
     """Tell how much of each landmark a head hides itself, ``(n,)``, 0 to 1.
 
     Parameters
     ----------
     outwards
-        ``(n, 3)``: normals in the canonical face's space; zero counts as seen.
+        ``(n, 3)``: normals in the canonical face's space, see
+        :func:`~edgeavatar.rendering.shapes.smooth_normals`; zero counts as seen.
     pose
         Of the head.
     """

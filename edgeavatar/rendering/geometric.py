@@ -16,7 +16,7 @@ import numpy as np
 from edgeavatar.kernels.blend import blend_frame
 from edgeavatar.kernels.colour import bgr_to_planes
 from edgeavatar.kernels.warp import polygon_alpha, rasterise_field, warp_plane
-from edgeavatar.rendering.far_side import hidden_share, normals, on_outline, with_the_seen
+from edgeavatar.rendering.far_side import hidden_share, on_outline, with_the_seen
 from edgeavatar.rendering.geometry import (
     EYE_CORNERS,
     LOWER_LIDS,
@@ -51,6 +51,7 @@ from edgeavatar.rendering.mesh import (
     ring_points,
     warp_points,
 )
+from edgeavatar.rendering.shapes import smooth_normals
 from edgeavatar.rendering.softness import camera_softness, softened
 from edgeavatar.types import Frame
 
@@ -132,7 +133,7 @@ class GeometricRenderer:
         self._teeth_seen = teeth_seen
         self._person = person
         self.mesh = WarpMesh.build(face_triangles)
-        self._outwards = normals(person.neutral_cm, face_triangles)
+        self._outwards = smooth_normals(person.neutral_cm, face_triangles)
         self._interior = interior
         self._mouth_fade = fade(MOUTH_REACH)[:, None, None]
         self._head_fade = fade(HEAD_REACH, HEAD_RIGID)[:, None, None]
@@ -217,7 +218,7 @@ class GeometricRenderer:
         edges = lip_edge_offsets(frame, face)
         sources, targets = _with_rims(face, edges, points, points + offsets)
         apart = 1.0 - closedness(face)
-        # Four times as many cost as much more time: only as far as there is something to cover.
+        # So many cost six times as much: only as far as there is something to cover.
         covering = 1.0 if blink > 0 else apart
         nodes = FIELD_NODES + (COVERING_NODES - FIELD_NODES) * covering
         # The interior fades in over a band inside the rims: lips have to fill it, and not what the

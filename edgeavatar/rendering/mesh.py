@@ -101,7 +101,7 @@ class WarpMesh:
             ``(766, 2)`` px.
         """
         drawn = self.triangles[self.strips :]
-        own, made = (_areas(points[drawn]) for points in (sources, targets))
+        own, made = (doubled_areas(points[drawn]) for points in (sources, targets))
         seen = np.sign(np.median(own))
         away = (own * seen <= 0) | (made * seen <= 0)
         rank = np.concatenate([np.ones(self.strips, np.int8), np.where(away, 0, 2)])
@@ -112,10 +112,13 @@ class WarpMesh:
         return np.where(self.at_lips, np.maximum(self.reach, np.float32(steps)), self.reach)
 
 
-def _areas(corners: FloatArray) -> FloatArray:
-    """Twice the signed areas of ``(t, 3, 2)`` triangles."""
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return np.asarray(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0], np.float32)
+def doubled_areas(corners: FloatArray) -> FloatArray:
+    """Give twice the signed areas of ``(t, 3, 2)`` triangles; the sign tells which way they run."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    return np.asarray(
+        (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]),
+        np.float32,
+    )
 
 
 def _inside(triangles: npt.NDArray[np.int32], rim: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from edgeavatar.rendering.lip_rows import (
     SKIN_BELOW,
     UPPER_LIP_ROWS,
 )
+from edgeavatar.rendering.mesh import doubled_areas
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -85,7 +86,7 @@ def unfolded(before: FloatArray, after: FloatArray) -> FloatArray:
         ``(n, 2)`` float32 px: ``after``, but for those that gave way.
     """
     out = after.astype(np.float32)
-    own = _doubled_areas(before[_TRIANGLES])
+    own = doubled_areas(before[_TRIANGLES])
     # What the source itself shows turned over, on the far side of a turned head, is let be.
     shown = own > 1e-3
     corners, least = _TRIANGLES[shown], KEPT * own[shown]
@@ -93,7 +94,7 @@ def unfolded(before: FloatArray, after: FloatArray) -> FloatArray:
     most = np.float32(MOST * np.ptp(before[:, 1]))
     for _ in range(ROUNDS):
         at = out[corners]
-        missing = least - _doubled_areas(at)
+        missing = least - doubled_areas(at)
         tight = missing > 0
         if not tight.any():
             break
@@ -111,12 +112,3 @@ def unfolded(before: FloatArray, after: FloatArray) -> FloatArray:
         far = np.linalg.norm(given, axis=1, keepdims=True)
         out = after + given * np.minimum(1.0, most / np.maximum(far, 1e-6))
     return out
-
-
-def _doubled_areas(corners: FloatArray) -> FloatArray:
-    """Twice the signed areas of ``(t, 3, 2)`` triangles, positive as the strips run unfolded."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    return np.asarray(
-        (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]),
-        np.float32,
-    )

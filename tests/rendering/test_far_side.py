@@ -11,11 +11,12 @@ import pytest
 from edgeavatar.face import canonical_mesh
 from edgeavatar.pose import rotation_of, to_face_local, to_picture
 from edgeavatar.rendering.basis import load_basis
-from edgeavatar.rendering.far_side import hidden_share, normals, on_outline, with_the_seen
+from edgeavatar.rendering.far_side import hidden_share, on_outline, with_the_seen
 from edgeavatar.rendering.geometric import GeometricRenderer
 from edgeavatar.rendering.geometry import Person, face_height_px, fit_person, mouth_displacement
 from edgeavatar.rendering.interior import InteriorLight, InteriorModel
 from edgeavatar.rendering.mesh import FACE_OVAL
+from edgeavatar.rendering.shapes import smooth_normals
 from edgeavatar.rendering.unfolding import MOST, unfolded
 from edgeavatar.types import MOTION_NAMES, FaceObservation, Frame
 
@@ -82,7 +83,7 @@ def test_the_contour_of_a_far_cheek_is_one_line(
 def test_a_face_that_looks_at_the_camera_is_left_as_it_is(
     face: FaceObservation, person: Person
 ) -> None:
-    outwards = normals(person.neutral_cm, canonical_mesh().triangles)
+    outwards = smooth_normals(person.neutral_cm, canonical_mesh().triangles)
     level = turned(face, -face.pose.yaw_deg)
     hidden = hidden_share(outwards, level.pose)
     moved = mouth_displacement(level, person, row(jawOpen=0.5))
@@ -93,7 +94,7 @@ def test_a_face_that_looks_at_the_camera_is_left_as_it_is(
 
 
 def test_the_hidden_border_comes_to_the_outline(face: FaceObservation, person: Person) -> None:
-    outwards = normals(person.neutral_cm, canonical_mesh().triangles)
+    outwards = smooth_normals(person.neutral_cm, canonical_mesh().triangles)
     head = turned(face, 30.0)
     hidden = hidden_share(outwards, head.pose)
     found = on_outline(head, hidden)[:, :2]
@@ -112,7 +113,7 @@ def test_the_hidden_border_comes_to_the_outline(face: FaceObservation, person: P
 
 
 def test_normals_point_outwards(person: Person) -> None:
-    outwards = normals(person.neutral_cm, canonical_mesh().triangles)
+    outwards = smooth_normals(person.neutral_cm, canonical_mesh().triangles)
     assert outwards[4, 2] > 0.8
     assert outwards[234, 0] < -0.5
     assert outwards[454, 0] > 0.5
